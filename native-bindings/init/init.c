@@ -1,0 +1,244 @@
+// init: executes, inside the container's namespaces, the system calls that tsrunc hands it as data.
+//
+// It knows nothing of containers. A batch is a list of steps; a step is one raw system call (or one of the four
+// operations below) whose arguments are immediates, addresses in the batch's data, results of earlier steps, or
+// values that an earlier call left in the data. A step may tolerate named errnos, and may skip forward after
+// success or after a tolerated error. There is no way backward, so every batch ends. src/plan/wire.ts is the
+// other side of this format and describes it.
+
+#include <stddef.h>
+#include <stdint.h>
+#if defined(__x86_64__)
+#include "arch-x86_64.h"
+#elif defined(__aarch64__)
+#include "arch-aarch64.h"
+#else
+#error "init knows x86_64 and aarch64"
+#endif
+
+#define MAGIC_BATCH 0x42525354u  // "TSRB"
+#define MAGIC_REPORT 0x52525354u // "TSRR"
+#define MAX_STEPS 16384u
+#define MAX_DATA (64u << 20)
+
+enum { KIND_IMMEDIATE, KIND_DATA, KIND_RESULT, KIND_LOAD32, KIND_LOAD64 };
+enum { REPORT_DONE, REPORT_FAILED, REPORT_FORKED };
+
+// Operations that are not system calls have numbers that no architecture uses for one.
+#define OP_STORE 0xffff0001u // (value, offset, width): write a value, such as an earlier result, into the data
+#define OP_CHECK 0xffff0002u // (value, mask, wanted, errno): fail with errno unless (value & mask) == wanted
+#define OP_FORK 0xffff0003u  // (clone_args, size): clone3; the parent reports the child's pid and ends
+#define OP_SERVE 0xffff0004u // (fd): take further batches from this descriptor; this batch gives no report
+
+struct header {
+  uint32_t magic, steps, relocations, data, out_offset, out_length, reserved[2];
+};
+struct step {
+  uint32_t nr;
+  uint8_t kind[6];
+  uint8_t tolerated, reserved;
+  uint16_t skip_ok, skip_error;
+  uint16_t errnos[4];
+  uint64_t arg[6];
+};
+struct report {
+  uint32_t magic, type, index;
+  int32_t error;
+  uint32_t results, out_length;
+};
+_Static_assert(sizeof(struct header) == 32 && sizeof(struct step) == 72 && sizeof(struct report) == 24, "wire");
+
+typedef uint32_t __attribute__((aligned(1), may_alias)) loose32;
+typedef int32_t __attribute__((aligned(1), may_alias)) loose_int;
+typedef uint64_t __attribute__((aligned(1), may_alias)) loose64;
+
+static long call3(long nr, long a, long b, long c) { return call6(nr, a, b, c, 0, 0, 0); }
+
+__attribute__((noreturn)) static void leave(int status) {
+  for (;;) call3(NR_exit_group, status, 0, 0);
+}
+
+// pid 1 of a pid namespace ignores signals that it does not handle; a created container must be stoppable.
+static void on_signal(int number) { leave(128 + number); }
+
+struct action {
+  void *handler;
+  unsigned long flags;
+  void *restorer;
+  uint64_t mask;
+};
+
+// The caller's dispositions and mask must reach neither us nor the container's process.
+static void reset_signals(void) {
+  struct action action = {0};
+  uint64_t none = 0;
+  for (int number = 1; number <= 64; number++) // fails for SIGKILL and SIGSTOP, which cannot be changed
+    call6(NR_rt_sigaction, number, (long)&action, 0, 8, 0, 0);
+  action.handler = (void *)on_signal;
+  action.flags = SA_FLAGS;
+  call6(NR_rt_sigaction, 2, (long)&action, 0, 8, 0, 0);  // SIGINT
+  call6(NR_rt_sigaction, 15, (long)&action, 0, 8, 0, 0); // SIGTERM
+  call6(NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&none, 0, 8, 0, 0);
+}
+
+// The host's end is closed when tsrunc has ended: then so do we.
+static void read_all(int fd, char *at, size_t length) {
+  while (length > 0) {
+    long got = call3(NR_read, fd, (long)at, (long)length);
+    if (got == -4) continue; // EINTR
+    if (got <= 0) leave(1);
+    at += got;
+    length -= (size_t)got;
+  }
+}
+
+static void send_all(int fd, const char *at, size_t length) {
+  while (length > 0) {
+    long sent = call6(NR_sendto, fd, (long)at, (long)length, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+    if (sent == -4) continue; // EINTR
+    if (sent <= 0) leave(1);
+    at += sent;
+    length -= (size_t)sent;
+  }
+}
+
+struct batch {
+  struct header header;
+  struct step *steps;
+  char *data;
+  struct report *report; // followed by the results, then a copy of the out area
+  int64_t *results;
+};
+
+// One read-only look at the whole batch, so that the loop below needs no checks of its own.
+static int is_sound(const struct batch *b) {
+  const struct header *h = &b->header;
+  for (uint32_t i = 0; i < h->steps; i++) {
+    const struct step *s = &b->steps[i];
+    if (s->tolerated > 4 || i + 1 + s->skip_ok > h->steps || i + 1 + s->skip_error > h->steps) return 0;
+    for (int k = 0; k < 6; k++) {
+      uint64_t a = s->arg[k];
+      switch (s->kind[k]) {
+      case KIND_IMMEDIATE: break;
+      case KIND_DATA: if (a > h->data) return 0; break;
+      case KIND_RESULT: if (a >= i) return 0; break;
+      case KIND_LOAD32: if (a > h->data || h->data - a < 4) return 0; break;
+      case KIND_LOAD64: if (a > h->data || h->data - a < 8) return 0; break;
+      default: return 0;
+      }
+    }
+    if (s->nr == OP_STORE) {
+      if (s->kind[1] != KIND_IMMEDIATE || s->kind[2] != KIND_IMMEDIATE) return 0;
+      if (s->arg[2] != 4 && s->arg[2] != 8) return 0;
+      if (s->arg[1] > h->data || s->arg[2] > h->data - s->arg[1]) return 0;
+    }
+  }
+  return 1;
+}
+
+static uint64_t value_of(const struct batch *b, const struct step *s, int k) {
+  uint64_t a = s->arg[k];
+  switch (s->kind[k]) {
+  case KIND_DATA: return (uint64_t)(b->data + a);
+  case KIND_RESULT: return (uint64_t)b->results[a];
+  case KIND_LOAD32: return (uint64_t)(int64_t)*(loose_int *)(b->data + a);
+  case KIND_LOAD64: return *(loose64 *)(b->data + a);
+  default: return a;
+  }
+}
+
+static void send_report(int fd, struct batch *b, uint32_t type, uint32_t index, int error) {
+  struct report *r = b->report;
+  char *out = (char *)(b->results + b->header.steps);
+  for (uint32_t i = 0; i < b->header.out_length; i++) out[i] = b->data[b->header.out_offset + i];
+  *r = (struct report){MAGIC_REPORT, type, index, error, b->header.steps, b->header.out_length};
+  send_all(fd, (char *)r, sizeof *r + 8u * b->header.steps + b->header.out_length);
+}
+
+// The parent of the new process tells its pid, as seen from the host, in one small message that the socket
+// delivers whole, whatever the child writes at the same time.
+static long fork_step(int fd, uint32_t index, uint64_t args, uint64_t size) {
+  long pid = call3(435 /* clone3 on every architecture */, (long)args, (long)size, 0);
+  if (pid <= 0) return pid;
+  struct report r = {MAGIC_REPORT, REPORT_FORKED, index, (int32_t)pid, 0, 0};
+  send_all(fd, (char *)&r, sizeof r);
+  leave(0);
+}
+
+// Runs one batch; gives the descriptor from which the next one is to be read.
+static int run(int fd, struct batch *b) {
+  uint32_t i = 0;
+  while (i < b->header.steps) {
+    struct step *s = &b->steps[i];
+    uint64_t v[6];
+    long result;
+    for (int k = 0; k < 6; k++) v[k] = value_of(b, s, k);
+    switch (s->nr) {
+    case OP_STORE:
+      if (v[2] == 4) *(loose32 *)(b->data + v[1]) = (uint32_t)v[0];
+      else *(loose64 *)(b->data + v[1]) = v[0];
+      result = 0;
+      break;
+    case OP_CHECK: result = (v[0] & v[1]) == v[2] ? 0 : -(long)v[3]; break;
+    case OP_FORK: result = fork_step(fd, i, v[0], v[1]); break;
+    case OP_SERVE: return (int)v[0];
+    default: result = call6((long)s->nr, (long)v[0], (long)v[1], (long)v[2], (long)v[3], (long)v[4], (long)v[5]);
+    }
+    b->results[i] = result;
+    uint32_t skip = s->skip_ok;
+    if (result < 0 && result > -4096) {
+      int known = 0;
+      for (int t = 0; t < s->tolerated; t++) known |= s->errnos[t] == -result;
+      if (!known) {
+        send_report(fd, b, REPORT_FAILED, i, (int)-result);
+        return fd;
+      }
+      skip = s->skip_error;
+    }
+    i += 1 + skip;
+  }
+  send_report(fd, b, REPORT_DONE, i, 0);
+  return fd;
+}
+
+static int serve_one(int fd) {
+  struct batch b;
+  read_all(fd, (char *)&b.header, sizeof b.header);
+  struct header *h = &b.header;
+  if (h->magic != MAGIC_BATCH || h->steps > MAX_STEPS || h->data > MAX_DATA || h->relocations > MAX_DATA / 8 ||
+      h->out_offset > h->data || h->out_length > h->data - h->out_offset)
+    leave(2);
+  size_t steps = sizeof(struct step) * h->steps, relocations = (4u * (size_t)h->relocations + 7) & ~(size_t)7;
+  size_t data = ((size_t)h->data + 7) & ~(size_t)7;
+  size_t body = steps + relocations + data;
+  size_t whole = body + sizeof(struct report) + 8u * (size_t)h->steps + h->out_length + 8;
+  char *memory = (char *)call6(NR_mmap, 0, (long)whole, 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
+  if ((unsigned long)memory > -4096UL) leave(2);
+  read_all(fd, memory, body);
+  b.steps = (struct step *)memory;
+  b.data = memory + steps + relocations;
+  b.report = (struct report *)(memory + body);
+  b.results = (int64_t *)(b.report + 1);
+  loose32 *relocation = (loose32 *)(memory + steps);
+  for (uint32_t i = 0; i < h->relocations; i++) {
+    if ((uint64_t)relocation[i] + 8 > h->data) leave(2);
+    *(loose64 *)(b.data + relocation[i]) += (uint64_t)b.data;
+  }
+  if (!is_sound(&b)) leave(2);
+  int next = run(fd, &b);
+  call3(NR_munmap, (long)memory, (long)whole, 0);
+  return next;
+}
+
+// argv[1] is the number of the descriptor that batches come from, in decimal.
+__attribute__((used, noreturn)) void start(long *stack) {
+  char **argv = (char **)(stack + 1);
+  if (stack[0] != 2) leave(2);
+  int fd = 0;
+  for (const char *c = argv[1]; *c != 0; c++) {
+    if (*c < '0' || *c > '9' || fd > 100000) leave(2);
+    fd = fd * 10 + (*c - '0');
+  }
+  reset_signals();
+  for (;;) fd = serve_one(fd);
+}

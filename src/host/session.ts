@@ -1,0 +1,202 @@
+// Drives init: sends the steps of the init lane in batches, does the steps of the host lane in between.
+import { TsruncError } from "../errors.ts";
+import type { Architecture } from "../linux/syscalls.ts";
+import { stepError } from "../plan/print.ts";
+import type { HostStep, InitStep, OutBuffer, Plan, Step } from "../plan/step.ts";
+import { type Batch, decodeReportHeader, encodeBatch, REPORT_SIZE } from "../plan/wire.ts";
+import { closeFd, setReceiveTimeout } from "./fd.ts";
+import type { Launched } from "./launch.ts";
+import { describeEnd, reapChild } from "./process.ts";
+
+const EINTR = 4;
+const EAGAIN = 11;
+const MSG_NOSIGNAL = 0x4000;
+
+/** A conversation with one init. */
+export interface Session {
+  readonly init: Launched;
+  readonly arch: Architecture;
+  /** Results of init's steps by index in the plan; negative: minus a tolerated errno. */
+  readonly results: Map<number, bigint>;
+  /** What the calls left in out buffers, after the batch that named them. */
+  readonly outputs: Map<OutBuffer, Uint8Array>;
+  /** Pid (on the host) of the process that the fork step made; 0 before. */
+  pid: number;
+  /** Instead of running a step, fail it with an errno: for tests. */
+  readonly injectFailure?: (step: Step, index: number) => number | undefined;
+}
+
+/** Longest time that init may take for one batch, in milliseconds: a mount of a slow network file system fits. */
+const BATCH_TIMEOUT_MS = 120_000;
+
+export function openSession(
+  init: Launched,
+  arch: Architecture,
+  injectFailure?: Session["injectFailure"],
+): Session {
+  setReceiveTimeout(init.libc, init.socket, BATCH_TIMEOUT_MS);
+  return {
+    init,
+    arch,
+    results: new Map(),
+    outputs: new Map(),
+    pid: 0,
+    ...(injectFailure ? { injectFailure } : {}),
+  };
+}
+
+/** Closes the host's end: an init that waits for a batch ends. */
+export function closeSession(session: Session): void {
+  closeFd(session.init.libc, session.init.socket);
+}
+
+/**
+ * Runs a plan from its first to its last step. Throws the error of the step that failed; what was made before it
+ * is the caller's to undo.
+ */
+export function runPlan(session: Session, plan: Plan, perform: (step: HostStep) => void): void {
+  let i = 0;
+  while (i < plan.steps.length) {
+    const step = plan.steps[i] as Step;
+    if (step.lane === "host") {
+      const errno = session.injectFailure?.(step, i);
+      if (errno !== undefined) throw stepError(injectedStep(step), errno);
+      perform(step);
+      i++;
+      continue;
+    }
+    let end = i + 1;
+    while (end < plan.steps.length && plan.steps[end]?.lane === "init") end++;
+    runBatch(session, plan.steps.slice(i, end) as InitStep[], i);
+    i = end;
+  }
+}
+
+/** Runs consecutive steps of the init lane as one batch; `first` is the index of the first one in its plan. */
+export function runBatch(session: Session, steps: readonly InitStep[], first: number): void {
+  const batch = encodeSteps(session, steps, first);
+  sendAll(session, batch.bytes);
+  for (;;) {
+    const header = decodeReportHeader(receive(session, REPORT_SIZE));
+    if (header.type === "forked") {
+      session.pid = header.value;
+      reapChild(session.init.libc, session.init.launcherPid);
+      continue;
+    }
+    const rest = receive(session, 8 * header.resultCount + header.outLength);
+    takeResults(session, batch, header.index, rest, header.resultCount);
+    if (header.type === "done") return;
+    const index = batch.planIndex[header.index] as number;
+    const step = steps[index - first] as InitStep;
+    throw stepError(step, header.value, readKernelMessage(session, step));
+  }
+}
+
+/**
+ * Encodes steps as a batch that is sent later or by another process. Results of steps before `first` must be
+ * known.
+ */
+export function encodeSteps(session: Session, steps: readonly InitStep[], first: number): Batch {
+  const injected = session.injectFailure
+    ? steps.map((step, i) => {
+        const errno = session.injectFailure?.(step, first + i);
+        return errno === undefined ? step : { ...failingStep(step, errno) };
+      })
+    : steps;
+  return encodeBatch(
+    injected,
+    first,
+    (step) => {
+      const result = session.results.get(step);
+      if (result === undefined) throw new Error(`the result of step ${step} is not known`);
+      return result;
+    },
+    session.arch,
+  );
+}
+
+function failingStep(step: InitStep, errno: number): InitStep {
+  const args = [1, 1, 0, errno].map((value) => ({ kind: "number", value }) as const);
+  return { ...step, call: "check", args };
+}
+
+function injectedStep(step: HostStep): InitStep {
+  return { lane: "init", call: "check", args: [], source: step.source, tolerate: [] };
+}
+
+/** Sends a whole batch. */
+export function sendAll(session: Session, bytes: Uint8Array): void {
+  const { libc, socket } = session.init;
+  let rest = bytes;
+  while (rest.length > 0) {
+    const sent = libc.send(socket, rest, rest.length, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (libc.errno() === EINTR) continue;
+      throw lostInit(session);
+    }
+    rest = rest.subarray(sent);
+  }
+}
+
+/** Receives exactly `length` bytes from init. */
+function receive(session: Session, length: number): Uint8Array {
+  const { libc, socket } = session.init;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  while (at < length) {
+    const got = libc.recv(socket, bytes.subarray(at), length - at, 0);
+    if (got < 0 && libc.errno() === EINTR) continue;
+    if (got < 0 && libc.errno() === EAGAIN)
+      throw new TsruncError(`init did not answer within ${BATCH_TIMEOUT_MS / 1000} seconds`);
+    if (got <= 0) throw lostInit(session);
+    at += got;
+  }
+  return bytes;
+}
+
+/** The error for an init that is gone: killed from outside, for example by a memory limit. */
+function lostInit(session: Session): TsruncError {
+  const pid = session.pid === 0 ? session.init.launcherPid : session.pid;
+  return new TsruncError(
+    `the container's init process ended before it was set up: ${describeEnd(session.init.libc, pid)}`,
+  );
+}
+
+function takeResults(session: Session, batch: Batch, done: number, bytes: Uint8Array, count: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let i = 0; i < Math.min(count, done); i++)
+    session.results.set(batch.planIndex[i] as number, view.getBigInt64(8 * i, true));
+  for (const [buffer, offset] of batch.buffers) {
+    const at = 8 * count + offset;
+    session.outputs.set(buffer, bytes.slice(at, at + buffer.size));
+  }
+}
+
+/** What the kernel says of a file system's configuration that it refused: the text behind an EINVAL (fsopen(2)). */
+function readKernelMessage(session: Session, step: InitStep): string | undefined {
+  const context = step.args[0];
+  if ((step.call !== "fsconfig" && step.call !== "fsmount") || context?.kind !== "result") return undefined;
+  if (!session.results.has(context.step)) return undefined;
+  const buffer: OutBuffer = { kind: "buffer", name: "message", size: 512 };
+  const read: InitStep = {
+    lane: "init",
+    call: "read",
+    args: [context, buffer, { kind: "number", value: buffer.size }],
+    source: step.source,
+    tolerate: ["ENODATA"],
+  };
+  const index = Number.MAX_SAFE_INTEGER - 1;
+  sendAll(
+    session,
+    encodeBatch([read], index, (known) => session.results.get(known) ?? 0n, session.arch).bytes,
+  );
+  const header = decodeReportHeader(receive(session, REPORT_SIZE));
+  const rest = receive(session, 8 * header.resultCount + header.outLength);
+  if (header.type !== "done") return undefined;
+  const length = Number(new DataView(rest.buffer).getBigInt64(0, true));
+  if (length <= 0) return undefined;
+  return new TextDecoder()
+    .decode(rest.subarray(8, 8 + length))
+    .replace(/^[eiw] /, "")
+    .trim();
+}

@@ -1,0 +1,170 @@
+// Builds plans. Compile functions get a builder and append steps to it; nothing is done until a plan is run.
+import type { ErrnoName } from "../linux/errno.ts";
+import type { HostAction } from "./host-action.ts";
+import type {
+  Arg,
+  Field,
+  InitCall,
+  InitStep,
+  LoadArg,
+  NumberArg,
+  OpenFlag,
+  OpenFlagsArg,
+  OutBuffer,
+  Plan,
+  Pointee,
+  Result,
+  Source,
+  Step,
+} from "./step.ts";
+
+/** Arguments may be given plainly: numbers, and strings (passed by address, NUL-terminated). */
+export type LooseArg = Arg | number | bigint | string;
+
+export interface StepOptions {
+  /** Name of the result. */
+  readonly name?: string;
+  readonly tolerate?: readonly ErrnoName[];
+  /** Steps that are done only after a tolerated error. */
+  readonly onError?: () => void;
+  /** Steps that are done only after success. */
+  readonly onSuccess?: () => void;
+  readonly failure?: string;
+}
+
+/** The number 0 where a call takes an address. */
+export const NULL: NumberArg = { kind: "number", value: 0, text: "NULL" };
+/** The working directory where a call takes a directory's descriptor. */
+export const AT_FDCWD: NumberArg = { kind: "number", value: -100, text: "AT_FDCWD" };
+
+/** Constants or'ed together, printed by name: `flags({ MS_REC: 16384 }, "MS_REC")`. */
+export function flags<T extends Readonly<Record<string, number>>>(
+  group: T,
+  ...names: readonly (keyof T & string)[]
+): NumberArg {
+  let value = 0;
+  for (const name of names) value += group[name] as number;
+  return { kind: "number", value, text: names.length === 0 ? "0" : names.join("|") };
+}
+
+export function openFlags(...names: readonly OpenFlag[]): OpenFlagsArg {
+  return { kind: "open-flags", names };
+}
+
+export function struct(...fields: readonly Field[]): Pointee {
+  return { kind: "struct", fields };
+}
+
+export function u32(name: string, value: Field["value"]): Field {
+  return { name, width: 4, value };
+}
+
+export function u64(name: string, value: Field["value"]): Field {
+  return { name, width: 8, value };
+}
+
+/** struct open_how of openat2(2). */
+export function openHow(flagsArg: OpenFlagsArg, resolve: bigint | number, mode = 0): Pointee {
+  return struct(u64("flags", flagsArg), u64("mode", mode), u64("resolve", resolve));
+}
+
+export function load(buffer: OutBuffer, offset: number, width: 4 | 8, name: string): LoadArg {
+  return { kind: "load", buffer, offset, width, name };
+}
+
+function strict(arg: LooseArg): Arg {
+  if (typeof arg === "string") return { kind: "string", value: arg };
+  if (typeof arg === "number" || typeof arg === "bigint") return { kind: "number", value: arg };
+  return arg;
+}
+
+export class PlanBuilder {
+  readonly #steps: Step[] = [];
+  #source: Source = { path: "", intent: "" };
+  #buffers = 0;
+
+  /** Steps added inside `body` are told to come from a config path, with an intent in a user's words. */
+  at<T>(path: string, intent: string, body: () => T): T {
+    const outer = this.#source;
+    this.#source = { path, intent };
+    try {
+      return body();
+    } finally {
+      this.#source = outer;
+    }
+  }
+
+  /** Adds a system call of init's (or one of its operations); gives its result. */
+  call(call: InitCall, args: readonly LooseArg[], options: StepOptions = {}): Result {
+    const index = this.#steps.length;
+    const name = options.name ?? `r${index}`;
+    const step: InitStep = {
+      lane: "init",
+      call,
+      args: args.map(strict),
+      source: this.#source,
+      tolerate: options.tolerate ?? [],
+      ...(options.name === undefined ? {} : { name: options.name }),
+      ...(options.failure === undefined ? {} : { failure: options.failure }),
+    };
+    this.#steps.push(step);
+    if (options.onSuccess) {
+      options.onSuccess();
+      if (options.onError) {
+        // Success goes on after the steps for an error: a check that cannot fail is the way to jump there.
+        const jump = this.#addJump();
+        step.nextOnError = this.#steps.length;
+        options.onError();
+        jump.nextOnSuccess = this.#steps.length;
+      } else {
+        step.nextOnError = this.#steps.length;
+      }
+    } else if (options.onError) {
+      options.onError();
+      step.nextOnSuccess = this.#steps.length;
+    }
+    return { kind: "result", step: index, name };
+  }
+
+  #addJump(): InitStep {
+    const step: InitStep = {
+      lane: "init",
+      call: "check",
+      args: [0, 0, 0, 0].map(strict),
+      source: this.#source,
+      tolerate: [],
+    };
+    this.#steps.push(step);
+    return step;
+  }
+
+  /** Fails with `errno` unless `(value & mask) == wanted`. */
+  check(
+    value: LooseArg,
+    mask: number | bigint,
+    wanted: number | bigint,
+    errno: number,
+    options: StepOptions = {},
+  ): Result {
+    return this.call("check", [value, mask, wanted, errno], options);
+  }
+
+  /** Adds a step of the host lane. */
+  host(action: HostAction): void {
+    this.#steps.push({ lane: "host", action, source: this.#source });
+  }
+
+  buffer(size: number, name = `b${this.#buffers}`): OutBuffer {
+    this.#buffers++;
+    return { kind: "buffer", name, size };
+  }
+
+  /** Index that the next step will have. */
+  get length(): number {
+    return this.#steps.length;
+  }
+
+  build(): Plan {
+    return { steps: this.#steps };
+  }
+}

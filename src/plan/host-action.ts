@@ -1,0 +1,33 @@
+// What the host lane can do: data, so that a plan can be printed and tested. src/host carries it out.
+
+/** Which process a /proc file belongs to: init before its fork, or the container's first process. */
+export type Subject = "launcher" | "container";
+
+export type HostAction =
+  /** Write a file of /proc/PID, for example `uid_map`. */
+  | { readonly do: "write-proc"; readonly of: Subject; readonly file: string; readonly value: string }
+  /** Put a process in the container's cgroup (v1: the launcher before its fork). */
+  | { readonly do: "join-cgroup"; readonly of: Subject }
+  /** Run the hooks of a moment; `inContainer`: in the namespaces of the container's first process. */
+  | { readonly do: "run-hooks"; readonly kind: HookKind; readonly inContainer: boolean }
+  /** Raise resource limits of the container's first process from outside, where the caller may. */
+  | { readonly do: "raise-rlimits"; readonly limits: readonly RlimitValue[] }
+  /** Copy the content of a directory of the container into the tmpfs that will cover it. */
+  | { readonly do: "copy-up"; readonly from: number; readonly to: number }
+  /** Give the container's terminal to its receiver. */
+  | { readonly do: "pass-console" };
+
+export type HookKind =
+  | "prestart"
+  | "createRuntime"
+  | "createContainer"
+  | "startContainer"
+  | "poststart"
+  | "poststop";
+
+export interface RlimitValue {
+  readonly name: string;
+  readonly resource: number;
+  readonly soft: bigint;
+  readonly hard: bigint;
+}

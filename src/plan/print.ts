@@ -1,0 +1,107 @@
+// Prints steps the way strace prints calls, and words the errors of failed ones.
+import { SyscallError, TsruncError } from "../errors.ts";
+import type { HostAction } from "./host-action.ts";
+import type { Arg, Field, HostStep, InitStep, Plan, Step } from "./step.ts";
+
+/** Longest string that an error shows whole, in characters: an argument may be a megabyte of hostile text. */
+const LONGEST = 256;
+
+/** `openat2(rootfs, "dev", {flags=O_PATH|O_CLOEXEC, …})`, without the result. */
+export function printCall(step: InitStep): string {
+  return `${step.call}(${step.args.map(printArg).join(", ")})`;
+}
+
+function printArg(arg: Arg | Field["value"]): string {
+  if (typeof arg === "number" || typeof arg === "bigint") return String(arg);
+  switch (arg.kind) {
+    case "number":
+      return arg.text ?? String(arg.value);
+    case "open-flags":
+      return arg.names.join("|") || "O_RDONLY";
+    case "result":
+      return arg.name;
+    case "load":
+      return arg.name;
+    case "string":
+      return quote(arg.value);
+    case "strings":
+      return `[${arg.values.map(quote).join(", ")}]`;
+    case "bytes":
+      return arg.text;
+    case "buffer":
+      return `&${arg.name}`;
+    case "struct":
+      return `{${arg.fields.filter(isTold).map(printField).join(", ")}}`;
+  }
+}
+
+function isTold(field: Field): boolean {
+  return field.name !== "" && field.value !== 0 && field.value !== 0n;
+}
+
+function printField(field: Field): string {
+  return `${field.name}=${printArg(field.value)}`;
+}
+
+function quote(value: string): string {
+  if (value.length <= LONGEST) return JSON.stringify(value);
+  return `${JSON.stringify(value.slice(0, LONGEST))}...`;
+}
+
+/** What a step of the host lane does, in one line. */
+export function printAction(action: HostAction): string {
+  switch (action.do) {
+    case "write-proc":
+      return `write("/proc/[${action.of}]/${action.file}", ${quote(action.value)})`;
+    case "join-cgroup":
+      return `write(cgroup.procs, [${action.of}])`;
+    case "run-hooks":
+      return `run ${action.kind} hooks in the ${action.inContainer ? "container" : "runtime"} namespace`;
+    case "raise-rlimits":
+      return `prlimit64([container], ${action.limits.map((limit) => limit.name).join(", ")})`;
+    case "copy-up":
+      return "copy the directory's content into the tmpfs";
+    case "pass-console":
+      return "pass the terminal to its receiver";
+  }
+}
+
+/** The whole plan as text: `LANE  CALL = NAME  # config path: intent`, in order of execution. */
+export function printPlan(plan: Plan): string {
+  const targets = new Map<number, number>();
+  for (const step of plan.steps) {
+    if (step.lane !== "init") continue;
+    for (const next of [step.nextOnSuccess, step.nextOnError])
+      if (next !== undefined && !targets.has(next)) targets.set(next, targets.size + 1);
+  }
+  const lines = plan.steps.map((step, i) => {
+    const label = targets.get(i);
+    return `${label === undefined ? "" : `label ${label}:\n`}${printStep(step, targets)}`;
+  });
+  const last = targets.get(plan.steps.length);
+  return `${lines.join("\n")}\n${last === undefined ? "" : `label ${last}:\n`}`;
+}
+
+function printStep(step: Step, targets: ReadonlyMap<number, number>): string {
+  const source = printSource(step);
+  if (step.lane === "host") return `host  ${printAction(step.action)}${source}`;
+  const name = step.name === undefined ? "" : ` = ${step.name}`;
+  const tolerated = step.tolerate.length === 0 ? "" : ` ?${step.tolerate.join("|")}`;
+  const onSuccess = step.nextOnSuccess === undefined ? "" : ` then→${targets.get(step.nextOnSuccess)}`;
+  const onError = step.nextOnError === undefined ? "" : ` else→${targets.get(step.nextOnError)}`;
+  return `init  ${printCall(step)}${name}${tolerated}${onSuccess}${onError}${source}`;
+}
+
+function printSource(step: HostStep | InitStep): string {
+  const { path, intent } = step.source;
+  const text = [path, intent].filter((part) => part !== "").join(": ");
+  return text === "" ? "" : `  # ${text}`;
+}
+
+/** The error of a step that init reported as failed. `detail`: what the kernel said beyond the errno. */
+export function stepError(step: InitStep, errno: number, detail?: string): TsruncError {
+  if (step.failure !== undefined) return new TsruncError(step.failure);
+  const { path, intent } = step.source;
+  const prefix = [path, intent].filter((part) => part !== "").join(": ");
+  return new SyscallError(prefix, printCall(step), errno, detail);
+}

@@ -1,0 +1,111 @@
+// A plan is a list of steps in the order in which they are done. A step of the init lane is one system call that
+// init makes; a step of the host lane is something that tsrunc's own process does between two batches of init's.
+import type { ErrnoName } from "../linux/errno.ts";
+import type { SyscallName } from "../linux/syscalls.ts";
+import type { HostAction } from "./host-action.ts";
+
+/** Why a step is there: the config path (or flag) that asked for it, and what is meant, in a user's words. */
+export interface Source {
+  readonly path: string;
+  readonly intent: string;
+}
+
+/** The result of an earlier step of the init lane, usable as an argument of later ones. */
+export interface Result {
+  readonly kind: "result";
+  /** Index of the step in the plan. */
+  readonly step: number;
+  /** How the printer calls it, for example `rootfs`. */
+  readonly name: string;
+}
+
+/** Memory in init that a call writes to; sent back to the host at the end of the batch that names it. */
+export interface OutBuffer {
+  readonly kind: "buffer";
+  readonly name: string;
+  readonly size: number;
+}
+
+/** A number, perhaps with the constants' names that make it up. */
+export interface NumberArg {
+  readonly kind: "number";
+  readonly value: number | bigint;
+  readonly text?: string;
+}
+
+/** Flags of open(2): the only constants here whose values differ between x86_64 and aarch64. */
+export interface OpenFlagsArg {
+  readonly kind: "open-flags";
+  readonly names: readonly OpenFlag[];
+}
+
+export type OpenFlag =
+  | "O_RDONLY"
+  | "O_WRONLY"
+  | "O_RDWR"
+  | "O_CREAT"
+  | "O_EXCL"
+  | "O_NOCTTY"
+  | "O_TRUNC"
+  | "O_NONBLOCK"
+  | "O_DIRECTORY"
+  | "O_NOFOLLOW"
+  | "O_CLOEXEC"
+  | "O_PATH";
+
+/** One member of a structure: its width in bytes, and a value or something that the value points at. */
+export interface Field {
+  readonly name: string;
+  readonly width: 1 | 2 | 4 | 8;
+  readonly value: number | bigint | Result | OpenFlagsArg | Pointee;
+}
+
+/** Arguments that are passed by address. */
+export type Pointee =
+  | { readonly kind: "string"; readonly value: string }
+  | { readonly kind: "bytes"; readonly value: Uint8Array; readonly text: string }
+  | { readonly kind: "strings"; readonly values: readonly string[] }
+  | { readonly kind: "struct"; readonly fields: readonly Field[] }
+  | OutBuffer;
+
+/** A value that an earlier call of the same batch left in an out buffer (`width` 4: a signed int). */
+export interface LoadArg {
+  readonly kind: "load";
+  readonly buffer: OutBuffer;
+  readonly offset: number;
+  readonly width: 4 | 8;
+  readonly name: string;
+}
+
+export type Arg = NumberArg | OpenFlagsArg | Result | LoadArg | Pointee;
+
+export type InitCall = SyscallName | "check" | "fork" | "serve";
+
+export interface InitStep {
+  readonly lane: "init";
+  readonly call: InitCall;
+  readonly args: readonly Arg[];
+  readonly source: Source;
+  /** Name of the result for the printer and for later steps. */
+  readonly name?: string;
+  /** At most four errors after which the plan goes on. */
+  readonly tolerate: readonly ErrnoName[];
+  /** Index in the plan of the next step after success; the following one if absent. Never backward. */
+  nextOnSuccess?: number;
+  /** Index in the plan of the next step after a tolerated error; the following one if absent. */
+  nextOnError?: number;
+  /** The whole error text, where callers match a phrase; otherwise it is made from the source and the call. */
+  readonly failure?: string;
+}
+
+export interface HostStep {
+  readonly lane: "host";
+  readonly action: HostAction;
+  readonly source: Source;
+}
+
+export type Step = InitStep | HostStep;
+
+export interface Plan {
+  readonly steps: readonly Step[];
+}
