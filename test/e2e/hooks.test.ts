@@ -79,7 +79,9 @@ async function livesWithNotes(): Promise<{
   await box.ok(["create", "--bundle", bundle.directory, id]);
   for (const kind of ["prestart", "createRuntime", "createContainer"] as const)
     expect(existsSync(file(kind))).toBe(true);
-  for (const kind of ["poststart", "poststop"] as const) expect(existsSync(file(kind))).toBe(false);
+  // Debian's runc runs poststart hooks in create.
+  if (!isPeer) expect(existsSync(file("poststart"))).toBe(false);
+  expect(existsSync(file("poststop"))).toBe(false);
   expect(existsSync(join(bundle.rootfs, "startContainer.note"))).toBe(false);
   const { pid } = JSON.parse((await box.ok(["state", id])).stdout) as { pid: number };
   await box.ok(["start", id]);
@@ -115,10 +117,10 @@ test("each kind runs at its moment, in its namespaces, with the state on stdin",
     expect(notes[kind].mount).not.toBe(own.mount);
     expect(notes[kind].network).not.toBe(own.network);
   }
-  expect(notes.poststart.state.status).toBe("running");
   expect(notes.poststop.state.status).toBe("stopped");
   expect(notes.poststop.state.pid ?? 0).toBe(0);
   if (!isPeer) {
+    expect(notes.poststart.state.status).toBe("running");
     // The spec says "creating" and, elsewhere, "created"; the validation suite wants "created" for prestart.
     expect(notes.prestart.state.status).toBe("created");
     for (const kind of ["createRuntime", "createContainer"] as const)
@@ -226,16 +228,14 @@ describe("a failure", () => {
     expect(existsSync(join(bundle.rootfs, "ran"))).toBe(false);
     await box.ok(["delete", id]);
   });
-  test("of poststart fails start and stops the container", async () => {
+  ours("of poststart fails start and stops the container", async () => {
     const id = box.id();
     const bundle = box.bundle(["sleep", "100"], (config) => setHooks(config, { poststart: [sh("exit 5")] }));
     await box.ok(["create", "--bundle", bundle.directory, id]);
     const result = await box.run(["start", id]);
-    if (!isPeer) {
-      expect(result.status).toBe(1);
-      expect(result.stderr).toMatch("error running poststart hook #0: exit status 5");
-      await waitFor("the end", async () => [undefined, "stopped"].includes(await readStatus(box, id)));
-    }
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch("error running poststart hook #0: exit status 5");
+    await waitFor("the end", async () => [undefined, "stopped"].includes(await readStatus(box, id)));
     await box.ok(["delete", "--force", id]);
   });
   ours("of poststop is a warning, and the further ones still run", async () => {
