@@ -1,0 +1,165 @@
+// Joining and making the container's namespaces. Order and privilege: user_namespaces(7), setns(2), unshare(2).
+import { errnoNumber } from "../linux/errno.ts";
+import { NAMESPACE_TYPES, NAMESPACES, type NamespaceType } from "../linux/namespaces.ts";
+import { AT_FDCWD, NULL, openFlags, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import type { NumberArg, Result } from "../plan/step.ts";
+import type { Config } from "../spec/config.ts";
+
+const NS_GET_NSTYPE: NumberArg = { kind: "number", value: 0xb703, text: "NS_GET_NSTYPE" };
+const CLONE_PARENT = 0x8000;
+const SIOCGIFFLAGS_SIZE = 40; // struct ifreq
+const IFF_UP_RUNNING = 0x41;
+
+export interface NamespaceSet {
+  /** Types that get a new namespace. */
+  readonly created: ReadonlySet<NamespaceType>;
+  /** Types that are joined, with the index in linux.namespaces and the path. */
+  readonly joined: ReadonlyMap<NamespaceType, { readonly index: number; readonly path: string }>;
+}
+
+export function readNamespaces(config: Config): NamespaceSet {
+  const created = new Set<NamespaceType>();
+  const joined = new Map<NamespaceType, { index: number; path: string }>();
+  for (const [index, namespace] of (config.linux?.namespaces ?? []).entries()) {
+    if (namespace.path === undefined || namespace.path === "") created.add(namespace.type);
+    else joined.set(namespace.type, { index, path: namespace.path });
+  }
+  return { created, joined };
+}
+
+export function hasNamespace(set: NamespaceSet, type: NamespaceType): boolean {
+  return set.created.has(type) || set.joined.has(type);
+}
+
+/** A CLONE_NEW* flag as an argument. */
+export function namespaceFlags(types: Iterable<NamespaceType>): NumberArg {
+  let value = 0;
+  const names: string[] = [];
+  for (const type of types) {
+    value += NAMESPACES[type][0];
+    names.push(NAMESPACES[type][1]);
+  }
+  return { kind: "number", value, text: names.join("|") || "0" };
+}
+
+/**
+ * Opens the namespaces that are joined by path, before anything else has changed what a path means, and checks
+ * that each is of its type.
+ */
+export function openJoinedNamespaces(p: PlanBuilder, set: NamespaceSet): ReadonlyMap<NamespaceType, Result> {
+  const opened = new Map<NamespaceType, Result>();
+  for (const [type, { index, path }] of set.joined) {
+    p.at(`linux.namespaces[${index}].path`, `join the ${type} namespace ${path}`, () => {
+      const fd = p.call("openat", [AT_FDCWD, path, openFlags("O_RDONLY", "O_CLOEXEC")], { name: `${type}_ns` });
+      const failure = `linux.namespaces[${index}].path: ${path} is not a ${type} namespace`;
+      const actual = p.call("ioctl", [fd, NS_GET_NSTYPE, NULL], { failure });
+      p.check(actual, 0xffffffffn, NAMESPACES[type][0], errnoNumber("EINVAL"), { failure });
+      opened.set(type, fd);
+    });
+  }
+  return opened;
+}
+
+/**
+ * Enters the joined namespaces, the user namespace last: until then the caller's privilege over all the others
+ * holds. A pid or time namespace takes effect in the next child.
+ */
+export function joinNamespaces(p: PlanBuilder, opened: ReadonlyMap<NamespaceType, Result>): void {
+  for (const type of NAMESPACE_TYPES) {
+    if (type !== "user") joinNamespace(p, type, opened.get(type));
+  }
+  joinNamespace(p, "user", opened.get("user"));
+}
+
+function joinNamespace(p: PlanBuilder, type: NamespaceType, fd: Result | undefined): void {
+  if (!fd) return;
+  p.at("linux.namespaces", `join the ${type} namespace`, () => {
+    p.call("setns", [fd, namespaceFlags([type])]);
+    p.call("close", [fd]);
+  });
+}
+
+/** Makes the new user namespace, which owns all namespaces made after it, and becomes root in it. */
+export function createUserNamespace(p: PlanBuilder, config: Config): void {
+  p.at("linux.namespaces", "create the user namespace", () => {
+    p.call("unshare", [namespaceFlags(["user"])]);
+    for (const kind of ["uid", "gid"] as const) {
+      const mappings = config.linux?.[`${kind}Mappings`] ?? [];
+      const lines = mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}\n`);
+      p.at(`linux.${kind}Mappings`, `map ${kind}s`, () =>
+        p.host({ do: "write-proc", of: "launcher", file: `${kind}_map`, value: lines.join("") }),
+      );
+    }
+  });
+}
+
+/** Becomes root of the user namespace; the ids that the caller had may mean nobody there. */
+export function becomeRoot(p: PlanBuilder): void {
+  p.at("linux.namespaces", "become root in the user namespace", () => {
+    p.call("setresgid", [0, 0, 0]);
+    p.call("setresuid", [0, 0, 0]);
+    // A change of ids makes a process dumpable as fs.suid_dumpable says, whatever it was before.
+    setNotDumpable(p);
+  });
+}
+
+/** Nobody may trace this process or read its /proc entries by being root in some user namespace. */
+export function setNotDumpable(p: PlanBuilder): void {
+  const PR_SET_DUMPABLE: NumberArg = { kind: "number", value: 4, text: "PR_SET_DUMPABLE" };
+  p.call("prctl", [PR_SET_DUMPABLE, 0, 0, 0, 0]);
+}
+
+/** Makes all new namespaces but user and cgroup: the latter's root is the cgroup that its maker is in. */
+export function createNamespaces(p: PlanBuilder, config: Config, set: NamespaceSet): void {
+  const types = NAMESPACE_TYPES.filter((type) => type !== "user" && type !== "cgroup" && set.created.has(type));
+  if (types.length > 0)
+    p.at("linux.namespaces", `create the ${types.join(", ")} namespaces`, () => {
+      p.call("unshare", [namespaceFlags(types)]);
+    });
+  const offsets = Object.entries(config.linux?.timeOffsets ?? {});
+  if (set.created.has("time") && offsets.length > 0)
+    p.at("linux.timeOffsets", "set the clocks of the time namespace", () => {
+      const lines = offsets.map(([clock, { secs, nanosecs }]) => `${clock} ${secs ?? 0} ${nanosecs ?? 0}\n`);
+      p.host({ do: "write-proc", of: "launcher", file: "timens_offsets", value: lines.join("") });
+    });
+}
+
+/** Forks: the child is the first process of a new or joined pid or time namespace, and a child of tsrunc. */
+export function forkContainer(p: PlanBuilder): void {
+  p.at("linux.namespaces", "create the container's process", () => {
+    const args = struct(
+      u64("flags", CLONE_PARENT),
+      u64("pidfd", 0),
+      u64("child_tid", 0),
+      u64("parent_tid", 0),
+      u64("exit_signal", 0), // with CLONE_PARENT: the parent's, SIGCHLD
+      u64("stack", 0),
+      u64("stack_size", 0),
+      u64("tls", 0),
+    );
+    p.call("fork", [args, 64]);
+  });
+}
+
+export function createCgroupNamespace(p: PlanBuilder): void {
+  p.at("linux.namespaces", "create the cgroup namespace", () => {
+    p.call("unshare", [namespaceFlags(["cgroup"])]);
+  });
+}
+
+/** A new network namespace has a loopback device that is down; its process expects 127.0.0.1 (runtime-spec). */
+export function bringLoopbackUp(p: PlanBuilder): void {
+  p.at("linux.namespaces", "bring the loopback device up", () => {
+    const request = new Uint8Array(SIOCGIFFLAGS_SIZE);
+    request.set(new TextEncoder().encode("lo"));
+    new DataView(request.buffer).setInt16(16, IFF_UP_RUNNING, true);
+    const [AF_INET, SOCK_DGRAM_CLOEXEC] = [2, 2 | 0o2000000];
+    const socket = p.call("socket", [AF_INET, SOCK_DGRAM_CLOEXEC, 0], { name: "socket" });
+    p.call("ioctl", [
+      socket,
+      { kind: "number", value: 0x8914, text: "SIOCSIFFLAGS" },
+      { kind: "bytes", value: request, text: '{ifr_name="lo", ifr_flags=IFF_UP|IFF_RUNNING}' },
+    ]);
+    p.call("close", [socket]);
+  });
+}
