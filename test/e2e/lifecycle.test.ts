@@ -247,10 +247,10 @@ describe("state", () => {
       rootfs: bundle.rootfs,
       owner: "",
     });
-    expect(state["annotations"]).toMatchObject({ "org.example.key": "value" });
-    expect(state["created"]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
-    expect(String(state["ociVersion"])).toMatch(/^1\./);
-    expect(existsSync(`/proc/${String(state["pid"])}`)).toBe(true);
+    expect(state.annotations).toMatchObject({ "org.example.key": "value" });
+    expect(state.created).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
+    expect(String(state.ociVersion)).toMatch(/^1\./);
+    expect(existsSync(`/proc/${String(state.pid)}`)).toBe(true);
     expect(stdout.startsWith('{\n  "ociVersion"')).toBe(true);
     expect(stdout.endsWith("}")).toBe(true);
     await box.ok(["kill", id, "KILL"]);

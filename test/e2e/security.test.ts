@@ -81,10 +81,7 @@ describe("the runtime's own executable (CVE-2019-5736)", () => {
       while :; do
         for p in /proc/[0-9]*; do
           case $p in /proc/1|/proc/$$) continue;; esac
-          exec 3<$p/exe || continue
-          for i in 1 2 3 4 5; do echo broken >/proc/self/fd/3; done
-          readlink $p/exe
-          exec 3<&-
+          ( exec 3<$p/exe; for i in 1 2 3 4 5; do echo broken >/proc/self/fd/3; done )
         done
       done 2>/dev/null`;
     const id = box.id();
@@ -560,16 +557,19 @@ describe("identity", () => {
     await box.ok(["delete", "--force", id]);
   });
   ours("a long environment and many mappings are handled whole (CVE-2021-43784)", async () => {
-    const result = await box.look(["sh", "-c", "echo ${#BIG}; wc -l </proc/self/uid_map"], (config) => {
-      config.process.env?.push(`BIG=${"x".repeat(100_000)}`);
-      config.linux.namespaces.push({ type: "user" });
-      config.linux.uidMappings = Array.from({ length: 300 }, (_, i) => ({
-        containerID: i * 10,
-        hostID: 100000 + i * 10,
-        size: 10,
-      }));
-      config.linux.gidMappings = config.linux.uidMappings;
-    });
+    const result = await box.look(
+      ["sh", "-c", "printf %s $BIG | wc -c; wc -l </proc/self/uid_map"],
+      (config) => {
+        config.process.env?.push(`BIG=${"x".repeat(100_000)}`);
+        config.linux.namespaces.push({ type: "user" });
+        config.linux.uidMappings = Array.from({ length: 300 }, (_, i) => ({
+          containerID: i * 10,
+          hostID: 100000 + i * 10,
+          size: 10,
+        }));
+        config.linux.gidMappings = config.linux.uidMappings;
+      },
+    );
     expect(result.stderr).toBe("");
     expect(result.stdout).toBe("100000\n300\n");
   });
@@ -622,8 +622,18 @@ describe("config.json as a weapon", () => {
   ours("NUL in any text is refused with its path", async () => {
     const cases: [string, (config: Config) => void][] = [
       ["process.args[1]", (config) => config.process.args.push("a\0b")],
-      ["process.cwd", (config) => void (config.process.cwd = "/a\0b")],
-      ["hostname", (config) => void (config.hostname = "a\0b")],
+      [
+        "process.cwd",
+        (config) => {
+          config.process.cwd = "/a\0b";
+        },
+      ],
+      [
+        "hostname",
+        (config) => {
+          config.hostname = "a\0b";
+        },
+      ],
       [
         "mounts[6].destination",
         (config) => void config.mounts.push({ destination: "/a\0b", type: "tmpfs", source: "t" }),
@@ -637,7 +647,12 @@ describe("config.json as a weapon", () => {
         (config) =>
           void config.mounts.push({ destination: "/a", type: "tmpfs", source: "t", options: ["a\0b"] }),
       ],
-      ["root.path", (config) => void (config.root.path = "a\0b")],
+      [
+        "root.path",
+        (config) => {
+          config.root.path = "a\0b";
+        },
+      ],
     ];
     for (const [path, change] of cases) {
       const result = await box.look(["true"], change);
@@ -651,7 +666,8 @@ describe("config.json as a weapon", () => {
   test("a command with quotes, newlines and escapes in it stays data", async () => {
     const result = await box.look(['/no"such\n\u001b[31mthing\u0007']);
     expect(result.status).toBe(1);
-    if (!isPeer) expect(result.stderr).not.toMatch(/\u001b|\u0007/);
+    if (!isPeer)
+      for (const control of ["\u001b", "\u0007"]) expect(result.stderr.includes(control)).toBe(false);
   });
 });
 
