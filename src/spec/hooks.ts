@@ -1,0 +1,36 @@
+// config.md "POSIX-platform Hooks".
+import * as z from "zod/mini";
+import { int32, type Output, string, strings } from "./scalars.ts";
+
+export const HOOK_NAMES = [
+  "prestart",
+  "createRuntime",
+  "createContainer",
+  "startContainer",
+  "poststart",
+  "poststop",
+] as const;
+export type HookName = (typeof HOOK_NAMES)[number];
+
+const hookSchema = z.object({
+  /** Absolute; in the container for startContainer, else on the host. */
+  path: string,
+  /** The whole argv, with argv[0]. */
+  args: z.optional(strings),
+  /** The whole environment. */
+  env: z.optional(strings),
+  /** Seconds, greater than 0. */
+  timeout: z.optional(int32),
+});
+export type Hook = Output<typeof hookSchema>;
+
+const hooks = z.optional(z.array(hookSchema));
+export const hooksSchema = z.object({
+  prestart: hooks,
+  createRuntime: hooks,
+  createContainer: hooks,
+  startContainer: hooks,
+  poststart: hooks,
+  poststop: hooks,
+});
+export type Hooks = Output<typeof hooksSchema>;

@@ -1,0 +1,27 @@
+// config-linux.md "Memory policy"; set_mempolicy(2).
+import * as z from "zod/mini";
+import { type Output, optionalText } from "./scalars.ts";
+
+export const MEMORY_POLICY_MODES = [
+  "MPOL_DEFAULT",
+  "MPOL_BIND",
+  "MPOL_INTERLEAVE",
+  "MPOL_WEIGHTED_INTERLEAVE",
+  "MPOL_PREFERRED",
+  "MPOL_PREFERRED_MANY",
+  "MPOL_LOCAL",
+] as const;
+
+export const MEMORY_POLICY_FLAGS = [
+  "MPOL_F_NUMA_BALANCING",
+  "MPOL_F_RELATIVE_NODES",
+  "MPOL_F_STATIC_NODES",
+] as const;
+
+export const memoryPolicySchema = z.object({
+  mode: z.enum(MEMORY_POLICY_MODES),
+  /** List of memory nodes such as `0-3,7`. */
+  nodes: optionalText,
+  flags: z.optional(z.array(z.enum(MEMORY_POLICY_FLAGS))),
+});
+export type MemoryPolicy = Output<typeof memoryPolicySchema>;

@@ -1,0 +1,133 @@
+// config.md "Process", "POSIX process", "Linux Process", "User". `commandLine` and `user.username` are Windows' only.
+import * as z from "zod/mini";
+import {
+  boolean,
+  id,
+  int32,
+  type Output,
+  optionalText,
+  range,
+  string,
+  strings,
+  uint16,
+  uint64,
+} from "./scalars.ts";
+
+/** getrlimit(2). */
+export const RLIMIT_TYPES = [
+  "RLIMIT_AS",
+  "RLIMIT_CORE",
+  "RLIMIT_CPU",
+  "RLIMIT_DATA",
+  "RLIMIT_FSIZE",
+  "RLIMIT_LOCKS",
+  "RLIMIT_MEMLOCK",
+  "RLIMIT_MSGQUEUE",
+  "RLIMIT_NICE",
+  "RLIMIT_NOFILE",
+  "RLIMIT_NPROC",
+  "RLIMIT_RSS",
+  "RLIMIT_RTPRIO",
+  "RLIMIT_RTTIME",
+  "RLIMIT_SIGPENDING",
+  "RLIMIT_STACK",
+] as const;
+
+/** sched(7). */
+export const SCHEDULER_POLICIES = [
+  "SCHED_OTHER",
+  "SCHED_FIFO",
+  "SCHED_RR",
+  "SCHED_BATCH",
+  "SCHED_ISO",
+  "SCHED_IDLE",
+  "SCHED_DEADLINE",
+] as const;
+
+/** sched_setattr(2). */
+export const SCHEDULER_FLAGS = [
+  "SCHED_FLAG_RESET_ON_FORK",
+  "SCHED_FLAG_RECLAIM",
+  "SCHED_FLAG_DL_OVERRUN",
+  "SCHED_FLAG_KEEP_POLICY",
+  "SCHED_FLAG_KEEP_PARAMS",
+  "SCHED_FLAG_UTIL_CLAMP_MIN",
+  "SCHED_FLAG_UTIL_CLAMP_MAX",
+] as const;
+
+/** ioprio_set(2). */
+export const IO_PRIORITY_CLASSES = ["IOPRIO_CLASS_RT", "IOPRIO_CLASS_BE", "IOPRIO_CLASS_IDLE"] as const;
+
+const userSchema = z.object({
+  uid: id,
+  gid: id,
+  /** File mode bits. Absent: the caller decides the default. */
+  umask: z.optional(range(0, 0o777)),
+  additionalGids: z.optional(z.array(id)),
+});
+export type User = Output<typeof userSchema>;
+
+const rlimitSchema = z.object({
+  type: z.enum(RLIMIT_TYPES),
+  /** 2^64-1 is RLIM_INFINITY. */
+  soft: uint64,
+  hard: uint64,
+});
+export type Rlimit = Output<typeof rlimitSchema>;
+
+/** Names are kept as they are: one that the kernel does not know is a warning, not an error. */
+const capabilitiesSchema = z.object({
+  bounding: z.optional(strings),
+  effective: z.optional(strings),
+  inheritable: z.optional(strings),
+  permitted: z.optional(strings),
+  ambient: z.optional(strings),
+});
+export type Capabilities = Output<typeof capabilitiesSchema>;
+
+const schedulerSchema = z.object({
+  policy: z.enum(SCHEDULER_POLICIES),
+  nice: z.optional(int32),
+  priority: z.optional(int32),
+  flags: z.optional(z.array(z.enum(SCHEDULER_FLAGS))),
+  /** Nanoseconds; SCHED_DEADLINE only, as the two below. */
+  runtime: z.optional(uint64),
+  deadline: z.optional(uint64),
+  period: z.optional(uint64),
+});
+export type Scheduler = Output<typeof schedulerSchema>;
+
+const ioPrioritySchema = z.object({
+  class: z.enum(IO_PRIORITY_CLASSES),
+  /** 0 is the highest. */
+  priority: range(0, 7),
+});
+export type IoPriority = Output<typeof ioPrioritySchema>;
+
+/** Lists of CPUs such as `0-3,7`. For exec only. */
+const cpuAffinitySchema = z.object({ initial: optionalText, final: optionalText });
+export type ExecCpuAffinity = Output<typeof cpuAffinitySchema>;
+
+const ROOT_USER = Object.freeze({ uid: 0, gid: 0 });
+
+export const processSchema = z.object({
+  terminal: z.optional(boolean),
+  /** Characters. Ignored without `terminal`. */
+  consoleSize: z.optional(z.object({ height: uint16, width: uint16 })),
+  cwd: string,
+  env: z.optional(strings),
+  args: z.optional(strings),
+  /** Root if the document has none. */
+  user: z._default(userSchema, ROOT_USER),
+  rlimits: z.optional(z.array(rlimitSchema)),
+  capabilities: z.optional(capabilitiesSchema),
+  noNewPrivileges: z.optional(boolean),
+  apparmorProfile: optionalText,
+  selinuxLabel: optionalText,
+  /** proc_pid_oom_score_adj(5). Absent: unchanged. */
+  oomScoreAdj: z.optional(range(-1000, 1000)),
+  scheduler: z.optional(schedulerSchema),
+  ioPriority: z.optional(ioPrioritySchema),
+  execCPUAffinity: z.optional(cpuAffinitySchema),
+});
+export type Process = Output<typeof processSchema>;

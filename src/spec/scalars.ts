@@ -1,0 +1,97 @@
+// Building blocks of the chapters' schemas: integers with their ranges, string maps, readonly types.
+import * as z from "zod/mini";
+import { describe } from "./problems.ts";
+
+/** T with every member and element readonly. */
+export type DeepReadonly<T> = T extends bigint | string | number | boolean | undefined
+  ? T
+  : { readonly [K in keyof T]: DeepReadonly<T[K]> };
+
+/** The readonly type that a schema's output has. */
+export type Output<S extends z.core.$ZodType> = DeepReadonly<z.output<S>>;
+
+interface TransformContext {
+  readonly issues: unknown[];
+}
+
+function refuse(context: TransformContext, input: unknown, message: string): never {
+  context.issues.push({ code: "custom", input, message: input === undefined ? "is required" : message });
+  return z.NEVER;
+}
+
+function refuseOrRange(context: TransformContext, input: unknown, low: bigint, high: bigint): never {
+  const isInteger = typeof input === "number" || typeof input === "bigint";
+  const what = isInteger ? "" : "an integer ";
+  return refuse(context, input, `must be ${what}from ${low} to ${high}, not ${describe(input)}`);
+}
+
+/** An integer from `low` to `high` (both safe integers), as a number. */
+function smallInteger(low: number, high: number) {
+  return z.transform((input: unknown, context): number =>
+    typeof input === "number" && Number.isInteger(input) && input >= low && input <= high
+      ? input
+      : refuseOrRange(context, input, BigInt(low), BigInt(high)),
+  );
+}
+
+/** An integer from `low` to `high`, as a bigint. */
+function bigInteger(low: bigint, high: bigint) {
+  return z.transform((input: unknown, context): bigint => {
+    const value = typeof input === "number" && Number.isInteger(input) ? BigInt(input) : input;
+    if (typeof value !== "bigint" || value < low || value > high) {
+      return refuseOrRange(context, input, low, high);
+    }
+    return value;
+  });
+}
+
+export const uint16 = smallInteger(0, 0xffff);
+export const int32 = smallInteger(-0x8000_0000, 0x7fff_ffff);
+export const uint32 = smallInteger(0, 0xffff_ffff);
+/** A uid or gid. 2^32-1 means "leave unchanged" to the kernel and is no id. */
+export const id = smallInteger(0, 0xffff_fffe);
+export const int64 = bigInteger(-0x8000_0000_0000_0000n, 0x7fff_ffff_ffff_ffffn);
+export const uint64 = bigInteger(0n, 0xffff_ffff_ffff_ffffn);
+/** An integer in a range that one member only has. */
+export const range = smallInteger;
+
+export const string = z.string();
+export const boolean = z.boolean();
+export const strings = z.array(string);
+
+/** A string whose empty value means that it is absent, as Go's callers use it. */
+export const optionalText = z.optional(
+  z.transform((input: unknown, context): string | undefined => {
+    if (typeof input !== "string") return refuse(context, input, `must be a string, not ${describe(input)}`);
+    return input === "" ? undefined : input;
+  }),
+);
+
+/** One of `values`, or absent; the empty string means absent. */
+export function optionalChoice<const T extends string>(values: readonly T[]) {
+  return z.optional(
+    z.transform((input: unknown, context): T | undefined => {
+      if (input === "" || values.includes(input as T)) return input === "" ? undefined : (input as T);
+      return refuse(context, input, `must be one of ${values.join(", ")}, not ${describe(input)}`);
+    }),
+  );
+}
+
+/**
+ * A map from strings to strings. The result has no prototype, so that a key such as `__proto__` is a key like
+ * any other.
+ */
+export const stringMap = z.transform((input: unknown, context): Readonly<Record<string, string>> => {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    return refuse(context, input, `must be an object, not ${describe(input)}`);
+  }
+  const map: Record<string, string> = Object.create(null);
+  for (const [key, value] of Object.entries(input)) {
+    if (typeof value === "string") map[key] = value;
+    else {
+      const message = `must be a string, not ${describe(value)}`;
+      context.issues.push({ code: "custom", input: value, path: [key], message });
+    }
+  }
+  return map;
+});

@@ -1,0 +1,37 @@
+// What a config may do but should not: for the log, never an error.
+import { applyRules, rule } from "./check.ts";
+import type { Config } from "./config-schema.ts";
+import { formatPath, quote } from "./problems.ts";
+
+const ADVICE = [
+  rule("mounts.*.destination", "config.md Mounts: relative paths are deprecated", (destination) =>
+    destination.startsWith("/") || destination === ""
+      ? undefined
+      : `${quote(destination)} is a relative path, which is deprecated: taken as relative to /`,
+  ),
+  rule("linux.devices", "config-linux.md Devices: SHOULD NOT be used for multiple devices", (devices) => {
+    const seen = new Map<string, number>();
+    return devices.flatMap((device, index) => {
+      if (device.type === "p") return [];
+      const key = `${device.type} ${device.major}:${device.minor}`;
+      const first = seen.get(key);
+      if (first === undefined) {
+        seen.set(key, index);
+        return [];
+      }
+      return [{ at: [index], message: `device ${key} stands in devices[${first}] already` }];
+    });
+  }),
+  rule("mounts.*", "config.md Mounts: options SHOULD contain idmap or ridmap", (mount) =>
+    mount.uidMappings?.length && !mount.options?.some((option) => /^r?idmap(=|$)/.test(option))
+      ? "has id mappings without the option idmap or ridmap"
+      : undefined,
+  ),
+];
+
+/** Warnings about a config that parseConfig has accepted, each with its JSON path. */
+export function configWarnings(config: Config): string[] {
+  return applyRules(ADVICE, config, "", []).map(
+    ({ segments, message }) => `config.json: ${formatPath(segments)}: ${message}`,
+  );
+}
