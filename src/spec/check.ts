@@ -14,7 +14,10 @@ export interface Rule {
   readonly check: (value: unknown, config: Config, segments: Segments) => Findings;
   /** Where the rule comes from. */
   readonly source: string;
-  /** Other places that `check` reads (without `*`). */
+  /**
+   * Other places that `check` reads (without `*`). If one of them lies below `at`, they are all that it reads of
+   * the value, and a problem elsewhere below `at` does not matter to the row.
+   */
   readonly reads: readonly string[];
 }
 
@@ -43,19 +46,27 @@ export function rule<const P extends string>(
   return { at, source, check: check as Rule["check"], reads };
 }
 
+/** `segments` is only valid during the call: copy it to keep it. */
 type Visit = (value: unknown, segments: Segments) => void;
 
-function visitPlaces(value: unknown, steps: readonly string[], walked: Segments, visit: Visit): void {
-  const [step, ...rest] = steps;
+function visitPlaces(
+  value: unknown,
+  steps: readonly string[],
+  path: (string | number)[],
+  visit: Visit,
+): void {
   if (value === undefined) return;
-  if (step === undefined) return visit(value, walked);
+  const step = steps[path.length];
+  if (step === undefined) {
+    visit(value, path);
+    return;
+  }
   if (typeof value !== "object" || value === null) return;
-  if (step !== "*") {
-    visitPlaces((value as Record<string, unknown>)[step], rest, [...walked, step], visit);
-  } else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) visitPlaces(item, rest, [...walked, index], visit);
-  } else {
-    for (const [key, item] of Object.entries(value)) visitPlaces(item, rest, [...walked, key], visit);
+  const isArray = Array.isArray(value);
+  for (const key of step === "*" ? Object.keys(value) : [step]) {
+    path.push(isArray ? Number(key) : key);
+    visitPlaces((value as Record<string, unknown>)[key], steps, path, visit);
+    path.pop();
   }
 }
 
@@ -90,11 +101,14 @@ export function applyRules(
     if (under !== "" && row.at !== under && !row.at.startsWith(`${under}.`)) continue;
     const readsBroken = row.reads.some((place) => broken.some((b) => overlap(place.split("."), b)));
     if (readsBroken) continue;
+    const isShallow = row.reads.some((place) => row.at === "" || place.startsWith(`${row.at}.`));
     visitAt(config, row.at, (value, segments) => {
-      if (broken.some((b) => overlap(segments, b))) return;
+      const isBroken = (b: Segments) =>
+        (isShallow ? b.length <= segments.length : true) && overlap(segments, b);
+      if (broken.some(isBroken)) return;
       const findings = row.check(value, config, segments) ?? [];
       for (const finding of Array.isArray(findings) ? findings : [findings]) {
-        if (typeof finding === "string") found.push({ segments, message: finding });
+        if (typeof finding === "string") found.push({ segments: [...segments], message: finding });
         else found.push({ segments: [...segments, ...finding.at], message: finding.message });
       }
     });
