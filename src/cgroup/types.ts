@@ -74,7 +74,12 @@ export interface CgroupPlan {
   readonly directories: readonly CgroupDirectory[];
   /** In the order in which they are written, before any process joins. */
   readonly writes: readonly CgroupWrite[];
-  /** v2 only. */
+  /**
+   * Limits that init would meet itself, so written once the container's first process exists: `pids.limit` counts
+   * the launcher too.
+   */
+  readonly lateWrites: readonly CgroupWrite[];
+  /** v2 only; absent if every device is allowed. */
   readonly deviceFilter?: DeviceFilter;
 }
 
