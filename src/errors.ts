@@ -56,7 +56,7 @@ export const phrases = {
   execPaused: "cannot exec in a paused container (use --ignore-paused to override)",
   execStopped: "cannot exec in a stopped container",
   commandMissing: (name: string) => `exec: ${JSON.stringify(name)}: executable file not found in $PATH`,
-  pathMissing: (path: string) => `exec: ${JSON.stringify(path)}: stat ${path}: no such file or directory`,
+  statFailed: (path: string) => `exec: ${JSON.stringify(path)}: stat ${path}`,
   isDirectory: (path: string) => `exec: ${JSON.stringify(path)}: is a directory`,
   notExecutable: (path: string) => `exec: ${JSON.stringify(path)}: permission denied`,
   deleteAlive: (id: string, status: string) => `cannot delete container ${id} that is not stopped: ${status}`,

@@ -50,7 +50,9 @@ export function openJoinedNamespaces(p: PlanBuilder, set: NamespaceSet): Readonl
   const opened = new Map<NamespaceType, Result>();
   for (const [type, { index, path }] of set.joined) {
     p.at(`linux.namespaces[${index}].path`, `join the ${type} namespace ${path}`, () => {
-      const fd = p.call("openat", [AT_FDCWD, path, openFlags("O_RDONLY", "O_CLOEXEC")], { name: `${type}_ns` });
+      const fd = p.call("openat", [AT_FDCWD, path, openFlags("O_RDONLY", "O_CLOEXEC")], {
+        name: `${type}_ns`,
+      });
       const failure = `linux.namespaces[${index}].path: ${path} is not a ${type} namespace`;
       const actual = p.call("ioctl", [fd, NS_GET_NSTYPE, NULL], { failure });
       p.check(actual, 0xffffffffn, NAMESPACES[type][0], errnoNumber("EINVAL"), { failure });
@@ -111,7 +113,9 @@ export function setNotDumpable(p: PlanBuilder): void {
 
 /** Makes all new namespaces but user and cgroup: the latter's root is the cgroup that its maker is in. */
 export function createNamespaces(p: PlanBuilder, config: Config, set: NamespaceSet): void {
-  const types = NAMESPACE_TYPES.filter((type) => type !== "user" && type !== "cgroup" && set.created.has(type));
+  const types = NAMESPACE_TYPES.filter(
+    (type) => type !== "user" && type !== "cgroup" && set.created.has(type),
+  );
   if (types.length > 0)
     p.at("linux.namespaces", `create the ${types.join(", ")} namespaces`, () => {
       p.call("unshare", [namespaceFlags(types)]);

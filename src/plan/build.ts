@@ -30,6 +30,14 @@ export interface StepOptions {
   /** Steps that are done only after success. */
   readonly onSuccess?: () => void;
   readonly failure?: string;
+  readonly failureWithErrno?: boolean;
+  /** Where to go on after success. */
+  readonly goTo?: Label;
+}
+
+/** A place further down in a plan that several steps go to. */
+export interface Label {
+  readonly steps: InitStep[];
 }
 
 /** The number 0 where a call takes an address. */
@@ -106,8 +114,10 @@ export class PlanBuilder {
       tolerate: options.tolerate ?? [],
       ...(options.name === undefined ? {} : { name: options.name }),
       ...(options.failure === undefined ? {} : { failure: options.failure }),
+      ...(options.failureWithErrno ? { failureWithErrno: true } : {}),
     };
     this.#steps.push(step);
+    options.goTo?.steps.push(step);
     if (options.onSuccess) {
       options.onSuccess();
       if (options.onError) {
@@ -147,6 +157,11 @@ export class PlanBuilder {
     options: StepOptions = {},
   ): Result {
     return this.call("check", [value, mask, wanted, errno], options);
+  }
+
+  /** Puts a label in front of the next step. */
+  place(label: Label): void {
+    for (const step of label.steps) step.nextOnSuccess = this.#steps.length;
   }
 
   /** Adds a step of the host lane. */

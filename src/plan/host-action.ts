@@ -8,6 +8,10 @@ export type HostAction =
   | { readonly do: "write-proc"; readonly of: Subject; readonly file: string; readonly value: string }
   /** Put a process in the container's cgroup (v1: the launcher before its fork). */
   | { readonly do: "join-cgroup"; readonly of: Subject }
+  /** Put the pid and start time of the container's first process into its state. */
+  | { readonly do: "record-process" }
+  /** Write the cgroup limits that count the launcher too, such as `pids.max`. */
+  | { readonly do: "write-late-limits" }
   /** Run the hooks of a moment; `inContainer`: in the namespaces of the container's first process. */
   | { readonly do: "run-hooks"; readonly kind: HookKind; readonly inContainer: boolean }
   /** Raise resource limits of the container's first process from outside, where the caller may. */

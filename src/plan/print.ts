@@ -1,5 +1,6 @@
 // Prints steps the way strace prints calls, and words the errors of failed ones.
 import { SyscallError, TsruncError } from "../errors.ts";
+import { errnoText } from "../linux/errno.ts";
 import type { HostAction } from "./host-action.ts";
 import type { Arg, Field, HostStep, InitStep, Plan, Step } from "./step.ts";
 
@@ -55,6 +56,10 @@ export function printAction(action: HostAction): string {
       return `write("/proc/[${action.of}]/${action.file}", ${quote(action.value)})`;
     case "join-cgroup":
       return `write(cgroup.procs, [${action.of}])`;
+    case "record-process":
+      return "write(state.json, pid and start time of [container])";
+    case "write-late-limits":
+      return "write the cgroup limits that init itself would meet";
     case "run-hooks":
       return `run ${action.kind} hooks in the ${action.inContainer ? "container" : "runtime"} namespace`;
     case "raise-rlimits":
@@ -100,7 +105,8 @@ function printSource(step: HostStep | InitStep): string {
 
 /** The error of a step that init reported as failed. `detail`: what the kernel said beyond the errno. */
 export function stepError(step: InitStep, errno: number, detail?: string): TsruncError {
-  if (step.failure !== undefined) return new TsruncError(step.failure);
+  if (step.failure !== undefined)
+    return new TsruncError(step.failureWithErrno ? `${step.failure}: ${errnoText(errno)}` : step.failure);
   const { path, intent } = step.source;
   const prefix = [path, intent].filter((part) => part !== "").join(": ");
   return new SyscallError(prefix, printCall(step), errno, detail);

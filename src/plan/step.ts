@@ -94,8 +94,10 @@ export interface InitStep {
   nextOnSuccess?: number;
   /** Index in the plan of the next step after a tolerated error; the following one if absent. */
   nextOnError?: number;
-  /** The whole error text, where callers match a phrase; otherwise it is made from the source and the call. */
+  /** The error text, where callers match a phrase; otherwise it is made from the source and the call. */
   readonly failure?: string;
+  /** `failure` is followed by the errno's text. */
+  readonly failureWithErrno?: boolean;
 }
 
 export interface HostStep {
