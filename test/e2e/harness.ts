@@ -1,6 +1,6 @@
 // Drives the built executable on real bundles. A sandbox is one test file's temporary directory, state root and
 // family of container ids; after each test it checks that the host is as it was, and cleans up if it is not.
-import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout } from "bun:test";
 import {
   chmodSync,
   existsSync,
@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { type Result, type RunOptions, type Started, startCommand } from "./command.ts";
 import { type Config, makeConfig } from "./config.ts";
+import { noteHost, restoreHost } from "./host-guard.ts";
 import { listLeftovers, listMounts, listProcesses } from "./leftovers.ts";
 
 const projectDirectory = resolve(import.meta.dirname, "../..");
@@ -91,6 +92,7 @@ export function openSandbox(theme: string): Sandbox {
   mkdirSync(output);
   const roots = new Map<string, string>();
   let count = 0;
+  let peerRan = isPeer;
   let applets: string[] = [];
   const busybox = join(directory, "busybox");
 
@@ -139,15 +141,31 @@ export function openSandbox(theme: string): Sandbox {
     writeFileSync(busybox, readFileSync(Bun.which("busybox") ?? "/bin/busybox"));
     chmodSync(busybox, 0o755);
   });
+  let noted = noteHost();
+  beforeEach(() => {
+    noted = noteHost();
+  });
   afterEach(async () => {
+    // Debian's crun and runc give the host's /dev/null to the container's user: put back, but not what is tested.
+    const changed = restoreHost(noted).filter((line) => !(peerRan && line.startsWith("/dev/null ")));
     const left = await settle(leftovers);
     if (left.length > 0) await cleanUp(directory, idPrefix, roots);
-    expect(left).toEqual([]);
+    expect([...changed, ...left]).toEqual([]);
   });
   afterAll(() => {
     if (listMounts([directory]).length === 0) rmSync(directory, { recursive: true, force: true });
   });
-  return { directory, id, bundle, ...main, withPeer: (peer) => bind(peer), leftovers };
+  return {
+    directory,
+    id,
+    bundle,
+    ...main,
+    withPeer: (peer) => {
+      peerRan = true;
+      return bind(peer);
+    },
+    leftovers,
+  };
 }
 
 /** Killed processes need a moment to go: what is left is judged after at most two seconds. */

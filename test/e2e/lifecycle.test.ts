@@ -294,7 +294,9 @@ describe("ids", () => {
         const result = await box.run(words);
         expect(result.status).toBe(1);
         if (!isPeer)
-          expect(result.stderr).toMatch(/invalid container ID format|container does not exist|name too long/);
+          expect(result.stderr).toMatch(
+            /invalid container ID format|container does not exist|name too long|cannot be empty/,
+          );
       }
       expect(existsSync(box.root) ? readdirSync(box.root) : []).toEqual(before);
       expect(existsSync(join(box.directory, "x"))).toBe(false);

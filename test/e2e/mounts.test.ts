@@ -212,14 +212,6 @@ describe("bind", () => {
       expect(result.stdout).toBe("from the host\n");
     }
   });
-  test("type bind without the option", async () => {
-    const result = await mount(
-      [{ destination: "/mnt", type: "bind", source: makeSource("optionless") }],
-      undefined,
-      ["cat", "/mnt/file"],
-    );
-    if (!isPeer) expect(result.stdout).toBe("from the host\n");
-  });
   test("a relative source counts from the bundle", async () => {
     const result = await mount(
       [{ destination: "/mnt", type: "bind", source: "data", options: ["bind"] }],

@@ -444,6 +444,7 @@ describe("scheduling", () => {
 describe("the session keyring", () => {
   const keyctl = (): string =>
     compileProgram(
+      box.directory,
       "keyring",
       `#include <stdio.h>
 #include <sys/syscall.h>

@@ -1,14 +1,6 @@
 // The root file system as the process finds it: /, /dev, masked and read-only paths, sysctl, names, --no-pivot.
 import { describe, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { addUserNamespace, type Config, dropNamespace, grantCapability } from "./config.ts";
 import { isPeer, openSandbox } from "./harness.ts";
@@ -30,18 +22,12 @@ describe("the root", () => {
     });
     expect(result.status).toBe(0);
   });
-  test("an absolute path, and one with a symbolic link, work", async () => {
+  test("an absolute path works", async () => {
     const bundle = box.bundle(["true"]);
     bundle.edit((config) => {
       config.root.path = bundle.rootfs;
     });
     await box.ok(["run", "--bundle", bundle.directory, box.id()]);
-    symlinkSync(bundle.rootfs, join(bundle.directory, "link"));
-    bundle.edit((config) => {
-      config.root.path = "link";
-    });
-    const result = await box.run(["run", "--bundle", bundle.directory, box.id()]);
-    if (!isPeer) expect(result.stderr).toBe("");
   });
   test("the bundle as its own rootfs", async () => {
     const bundle = box.bundle(["true"]);
@@ -376,7 +362,7 @@ describe("resources", () => {
     ["nested", "/ID/a/b"],
     ["relative", "ID/rel"],
   ] as const) {
-    test(`an ${title} cgroupsPath is used and removed`, async () => {
+    test(`cgroupsPath, ${title}, is used and removed`, async () => {
       const id = box.id();
       const bundle = box.bundle(["sleep", "100"], (config) => {
         config.linux.cgroupsPath = path.replace("ID", id);
@@ -388,8 +374,9 @@ describe("resources", () => {
         new RegExp(`:devices:(/.*)?${path.replace("ID", id).replace(/^(?!\/)/, "/")}$`, "m"),
       );
       await box.ok(["delete", "--force", id]);
-      if (isPeer)
-        Bun.spawnSync(["sh", "-c", `find /sys/fs/cgroup -depth -type d -path '*${id}*' -exec rmdir {} \\;`]);
+      // The parents that the path named stay, as with runc: they may be another container's too.
+      expect(existsSync(`/sys/fs/cgroup/pids/${path.replace("ID", id)}`)).toBe(false);
+      Bun.spawnSync(["sh", "-c", `find /sys/fs/cgroup -depth -type d -path '*${id}*' -exec rmdir {} \\;`]);
     });
   }
   test("a cgroupsPath with .. stays below the root of the hierarchy", async () => {
