@@ -1,0 +1,87 @@
+// Addresses of AF_UNIX sockets by path.
+import { closeSync, constants, openSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { Libc } from "../../native-bindings/libc.ts";
+import { SyscallError } from "../errors.ts";
+import { closeFd } from "./fd.ts";
+
+const AF_UNIX = 1;
+const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
+/** Bytes that sun_path holds, without the NUL at the end (unix(7)). */
+const LONGEST = 107;
+
+/**
+ * Gives `use` an equivalent of the path that fits into a socket address: a longer one goes through a descriptor of
+ * its directory. Throws the error of opening the directory (ErrnoException), or ENAMETOOLONG for a name that fits
+ * in no way.
+ */
+export function withSocketPath<T>(path: string, use: (short: string) => T): T {
+  if (Buffer.byteLength(path) <= LONGEST) return use(path);
+  const directory = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const short = `/proc/self/fd/${directory}/${basename(path)}`;
+    if (Buffer.byteLength(short) > LONGEST)
+      throw new SyscallError("", `connect({AF_UNIX, "${path}"})`, 36 /* ENAMETOOLONG */);
+    return use(short);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** struct sockaddr_un. */
+export function encodeAddress(path: string): Uint8Array {
+  const name = new TextEncoder().encode(path);
+  const address = new Uint8Array(2 + name.length + 1);
+  address[0] = AF_UNIX;
+  address.set(name, 2);
+  return address;
+}
+
+/** A stream socket, close-on-exec. Throws SyscallError. */
+export function openStreamSocket(libc: Libc, intent: string): number {
+  const fd = libc.socket(AF_UNIX, SOCK_STREAM_CLOEXEC, 0);
+  if (fd < 0) throw new SyscallError(intent, "socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC)", libc.errno());
+  return fd;
+}
+
+/** Two connected stream sockets, close-on-exec. Throws SyscallError. */
+export function openSocketPair(libc: Libc, intent: string): readonly [number, number] {
+  const pair = new Int32Array(2);
+  if (libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, new Uint8Array(pair.buffer)) < 0)
+    throw new SyscallError(intent, "socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC)", libc.errno());
+  return [pair[0] as number, pair[1] as number];
+}
+
+/** Connects a stream socket to a path; the descriptor is close-on-exec. Throws SyscallError. */
+export function connectSocket(libc: Libc, path: string, intent: string): number {
+  const fd = openStreamSocket(libc, intent);
+  try {
+    const call = `connect({AF_UNIX, "${path}"})`;
+    callOnPath(libc, path, intent, call, (address) => libc.connect(fd, address, address.length));
+  } catch (error) {
+    closeFd(libc, fd);
+    throw error;
+  }
+  return fd;
+}
+
+/** A call that takes a path as a socket address. */
+export function callOnPath(
+  libc: Libc,
+  path: string,
+  intent: string,
+  call: string,
+  act: (address: Uint8Array) => number,
+): void {
+  let errno = 0;
+  try {
+    withSocketPath(path, (short) => {
+      if (act(encodeAddress(short)) < 0) errno = libc.errno();
+    });
+  } catch (error) {
+    const number = (error as { errno?: number }).errno;
+    if (number === undefined) throw error;
+    errno = Math.abs(number);
+  }
+  if (errno !== 0) throw new SyscallError(intent, call, errno);
+}
