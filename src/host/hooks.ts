@@ -1,7 +1,25 @@
+// Hooks (config.md, "POSIX-platform Hooks"): each is executed by an init of its own, which has no descriptor, signal
+// disposition or environment variable of this process.
+import { loadLibc } from "../../native-bindings/libc.ts";
+import { becomeRoot, forkContainer, namespaceFlags, setNotDumpable } from "../compile/namespaces.ts";
 import type { Context } from "../context.ts";
-import type { PlanBuilder } from "../plan/build.ts";
+import { TsruncError } from "../errors.ts";
+import { AT_FDCWD, openFlags, openHow, PlanBuilder } from "../plan/build.ts";
 import type { HookKind } from "../plan/host-action.ts";
+import type { InitStep, NumberArg } from "../plan/step.ts";
+import { findOtherNamespaces } from "./container-namespaces.ts";
+import { closeFd } from "./fd.ts";
+import { launchInit } from "./launch.ts";
+import { openPipe } from "./pipe.ts";
+import { readArchitecture } from "./probe.ts";
+import { openSession } from "./session.ts";
+import { openPidfd } from "./signal.ts";
+import { describeHookEnd, superviseHook } from "./supervise-hook.ts";
 
+const CLOSE_RANGE_CLOEXEC: NumberArg = { kind: "number", value: 4, text: "CLOSE_RANGE_CLOEXEC" };
+const RESOLVE_NO_MAGICLINKS = 0x02;
+
+/** A hook as in config.json; `timeout` is in seconds. */
 export interface HookCommand {
   readonly path: string;
   readonly args?: readonly string[] | undefined;
@@ -12,22 +30,125 @@ export interface HookCommand {
 export interface HookOptions {
   /** JSON for the hook's stdin. */
   readonly state: string;
-  /** Directory in which it runs; in the container for hooks in the container's namespaces. */
+  /** Directory in which it runs; a path in the container for a hook in the container's namespaces. */
   readonly cwd: string;
   /** Run in all namespaces of this process, which must not be reaped meanwhile. */
   readonly containerPid?: number;
-  /** Steps before execve: user, capabilities. */
+  /** Steps before execve, in the container as its root: user, capabilities. */
   readonly enter?: (p: PlanBuilder) => void;
-  /** Descriptors that get the output; captured for the error otherwise. */
+  /** Descriptors that get the output; without them, its end goes into the error of a hook that fails. */
   readonly stdout?: number;
   readonly stderr?: number;
 }
 
+/**
+ * Runs hooks one after the other, each until it ends; a process that a hook leaves behind does not hold us. The
+ * first failure is thrown as TsruncError, with runc's wording; of `poststop` hooks every one runs, and a failure is
+ * a warning (runtime.md, "Lifecycle").
+ */
 export function runHooks(
-  _ctx: Context,
-  _kind: HookKind,
-  _hooks: readonly HookCommand[] | undefined,
-  _options: HookOptions,
+  ctx: Context,
+  kind: HookKind,
+  hooks: readonly HookCommand[] | undefined,
+  options: HookOptions,
 ): void {
-  throw new Error("in work");
+  for (const [i, hook] of (hooks ?? []).entries()) {
+    try {
+      runHook(ctx, hook, options);
+    } catch (error) {
+      if (!(error instanceof TsruncError)) throw error;
+      const told = new TsruncError(`error running ${kind} hook #${i}: ${error.message}`);
+      if (kind !== "poststop") throw told;
+      ctx.log.warn(told.message);
+    }
+  }
+}
+
+function runHook(ctx: Context, hook: HookCommand, options: HookOptions): void {
+  const libc = loadLibc(ctx.installDir);
+  const opened = new Set<number>();
+  const keep = (fd: number): number => {
+    opened.add(fd);
+    return fd;
+  };
+  const release = (...fds: readonly number[]): void => {
+    for (const fd of fds) if (opened.delete(fd)) closeFd(libc, fd);
+  };
+  const pipe = (): readonly [number, number] => {
+    const [read, write] = openPipe(libc, "");
+    return [keep(read), keep(write)];
+  };
+  try {
+    const plan = planHook(hook, options, (pid) => {
+      const pidfd = openPidfd(libc, pid);
+      if (pidfd === undefined) throw new TsruncError("the container's process has ended");
+      return keep(pidfd);
+    });
+    const [stdin, input] = pipe();
+    const [stdoutRead, stdout] = options.stdout === undefined ? pipe() : [-1, options.stdout];
+    const [stderrRead, stderr] = options.stderr === undefined ? pipe() : [-1, options.stderr];
+    const arch = readArchitecture();
+    const init = launchInit(ctx, { stdio: [stdin, stdout, stderr], pass: plan.pass });
+    keep(init.socket);
+    release(stdin, stdout, stderr);
+    const ended = superviseHook(openSession(init, arch), plan.steps, {
+      input,
+      state: new TextEncoder().encode(options.state),
+      stdout: stdoutRead,
+      stderr: stderrRead,
+      timeoutMs: hook.timeout === undefined ? undefined : 1000 * hook.timeout,
+      release,
+    });
+    const failure = describeHookEnd(ended);
+    if (failure !== undefined) throw new TsruncError(failure);
+  } finally {
+    release(...opened);
+  }
+}
+
+interface HookPlan {
+  readonly steps: readonly InitStep[];
+  /** Descriptors that init needs. */
+  readonly pass: readonly number[];
+}
+
+function planHook(hook: HookCommand, options: HookOptions, openContainer: (pid: number) => number): HookPlan {
+  const p = new PlanBuilder();
+  const pass: number[] = [];
+  if (options.containerPid !== undefined) {
+    const pidfd = openContainer(options.containerPid);
+    pass.push(pidfd);
+    joinContainer(p, pidfd, options.containerPid);
+  }
+  // A session of its own: it cannot reach the caller's terminal, and can be killed as a whole.
+  p.call("setsid", []);
+  const failure = `chdir ${options.cwd}`;
+  if (options.containerPid === undefined) {
+    p.call("chdir", [options.cwd], { failure, failureWithErrno: true });
+  } else {
+    const how = openHow(openFlags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), RESOLVE_NO_MAGICLINKS);
+    const cwd = p.call("openat2", [AT_FDCWD, options.cwd, how, 24], { failure, failureWithErrno: true });
+    p.call("fchdir", [cwd], { failure, failureWithErrno: true });
+  }
+  options.enter?.(p);
+  p.call("close_range", [3, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
+  const args = hook.args === undefined || hook.args.length === 0 ? [hook.path] : hook.args;
+  const strings = (values: readonly string[]) => ({ kind: "strings", values }) as const;
+  p.call("execve", [hook.path, strings(args), strings(hook.env ?? [])], {
+    failure: `fork/exec ${hook.path}`,
+    failureWithErrno: true,
+  });
+  return { steps: p.build().steps as InitStep[], pass };
+}
+
+/** Into all namespaces of the container's process; a pid namespace takes a fork. */
+function joinContainer(p: PlanBuilder, pidfd: number, pid: number): void {
+  p.at("", "join the container's namespaces", () => {
+    // A process of the container must not trace this one, or open its descriptors (CVE-2016-9962).
+    setNotDumpable(p);
+    const types = findOtherNamespaces(pid);
+    if (types.length > 0) p.call("setns", [pidfd, namespaceFlags(types)]);
+    if (types.includes("user")) becomeRoot(p);
+  });
+  forkContainer(p);
 }
