@@ -28,7 +28,7 @@ export interface StepOptions {
   /** Steps that are done only after a tolerated error. */
   readonly onError?: () => void;
   /** Steps that are done only after success. */
-  readonly onSuccess?: () => void;
+  readonly onSuccess?: (result: Result) => void;
   readonly failure?: string;
   readonly failureWithErrno?: boolean;
   /** Where to go on after success. */
@@ -72,7 +72,7 @@ export function u64(name: string, value: Field["value"]): Field {
 }
 
 /** struct open_how of openat2(2). */
-export function openHow(flagsArg: OpenFlagsArg, resolve: bigint | number, mode = 0): Pointee {
+export function openHow(flagsArg: OpenFlagsArg, resolve: bigint | number | NumberArg, mode = 0): Pointee {
   return struct(u64("flags", flagsArg), u64("mode", mode), u64("resolve", resolve));
 }
 
@@ -116,10 +116,11 @@ export class PlanBuilder {
       ...(options.failure === undefined ? {} : { failure: options.failure }),
       ...(options.failureWithErrno ? { failureWithErrno: true } : {}),
     };
+    const result: Result = { kind: "result", step: index, name };
     this.#steps.push(step);
     options.goTo?.steps.push(step);
     if (options.onSuccess) {
-      options.onSuccess();
+      options.onSuccess(result);
       if (options.onError) {
         // Success goes on after the steps for an error: a check that cannot fail is the way to jump there.
         const jump = this.#addJump();
@@ -133,7 +134,7 @@ export class PlanBuilder {
       options.onError();
       step.nextOnSuccess = this.#steps.length;
     }
-    return { kind: "result", step: index, name };
+    return result;
   }
 
   #addJump(): InitStep {

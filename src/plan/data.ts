@@ -130,6 +130,7 @@ export function layOut(
     let offset = at;
     for (const { value, width } of fields) {
       if (typeof value === "number" || typeof value === "bigint") putNumber(offset, width, value);
+      else if (value.kind === "number") putNumber(offset, width, value.value);
       else if (value.kind === "open-flags") putNumber(offset, width, openFlagsNumber(value, arch));
       else if (value.kind === "result") {
         const number = known(value.step);
@@ -163,5 +164,10 @@ export function layOut(
 }
 
 function isPointee(value: Field["value"]): value is Pointee {
-  return typeof value === "object" && value.kind !== "result" && value.kind !== "open-flags";
+  return (
+    typeof value === "object" &&
+    value.kind !== "number" &&
+    value.kind !== "result" &&
+    value.kind !== "open-flags"
+  );
 }

@@ -57,7 +57,7 @@ export type OpenFlag =
 export interface Field {
   readonly name: string;
   readonly width: 1 | 2 | 4 | 8;
-  readonly value: number | bigint | Result | OpenFlagsArg | Pointee;
+  readonly value: number | bigint | NumberArg | Result | OpenFlagsArg | Pointee;
 }
 
 /** Arguments that are passed by address. */
