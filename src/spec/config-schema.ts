@@ -5,19 +5,19 @@ import { hooksSchema } from "./hooks.ts";
 import { linuxSchema } from "./linux.ts";
 import { processSchema } from "./process.ts";
 import { mountsSchema, rootSchema } from "./root.ts";
-import { type Output, optionalText, string, stringMap } from "./scalars.ts";
+import { maybeStringMap, maybeText, type Output, string } from "./scalars.ts";
 
 export const configSchema = z.object({
   ociVersion: string,
   root: rootSchema,
-  hostname: optionalText,
-  domainname: optionalText,
+  hostname: maybeText,
+  domainname: maybeText,
   mounts: z.optional(mountsSchema),
   /** Needed to start the container. */
   process: z.optional(processSchema),
   hooks: z.optional(hooksSchema),
   linux: z.optional(linuxSchema),
   /** Has no prototype. */
-  annotations: z.optional(stringMap),
+  annotations: maybeStringMap,
 });
 export type Config = Output<typeof configSchema>;

@@ -1,18 +1,18 @@
 // config-linux.md "Devices" (the nodes; the allowed device list is in resources.ts).
 import * as z from "zod/mini";
-import { id, int64, type Output, range, string } from "./scalars.ts";
+import { maybeId, maybeInt64, type Output, range, string } from "./scalars.ts";
 
 const deviceSchema = z.object({
   /** Character, block, character (unbuffered), named pipe: mknod(1). */
   type: z.enum(["c", "b", "u", "p"]),
   path: string,
   /** Both are required unless `type` is `p`. */
-  major: z.optional(int64),
-  minor: z.optional(int64),
+  major: maybeInt64,
+  minor: maybeInt64,
   /** Mode bits; callers may leave the file type's bits in (Go's FileMode): take `fileMode & 0o7777`. */
   fileMode: z.optional(range(0, 0o177777)),
-  uid: z.optional(id),
-  gid: z.optional(id),
+  uid: maybeId,
+  gid: maybeId,
 });
 export type LinuxDevice = Output<typeof deviceSchema>;
 export const devicesSchema = z.array(deviceSchema);

@@ -1,6 +1,6 @@
 // config.md "POSIX-platform Hooks".
 import * as z from "zod/mini";
-import { int32, type Output, string, strings } from "./scalars.ts";
+import { maybeInt32, maybeStrings, type Output, string } from "./scalars.ts";
 
 export const HOOK_NAMES = [
   "prestart",
@@ -16,11 +16,11 @@ const hookSchema = z.object({
   /** Absolute; in the container for startContainer, else on the host. */
   path: string,
   /** The whole argv, with argv[0]. */
-  args: z.optional(strings),
+  args: maybeStrings,
   /** The whole environment. */
-  env: z.optional(strings),
+  env: maybeStrings,
   /** Seconds, greater than 0. */
-  timeout: z.optional(int32),
+  timeout: maybeInt32,
 });
 export type Hook = Output<typeof hookSchema>;
 

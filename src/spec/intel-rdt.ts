@@ -1,14 +1,14 @@
 // config-linux.md "IntelRdt".
 import * as z from "zod/mini";
-import { boolean, type Output, optionalText, strings } from "./scalars.ts";
+import { maybeBoolean, maybeStrings, maybeText, type Output } from "./scalars.ts";
 
 export const intelRdtSchema = z.object({
   /** Directory in resctrl; `/` is its root. */
-  closID: optionalText,
-  l3CacheSchema: optionalText,
-  memBwSchema: optionalText,
+  closID: maybeText,
+  l3CacheSchema: maybeText,
+  memBwSchema: maybeText,
   /** Lines of the `schemata` file. */
-  schemata: z.optional(strings),
-  enableMonitoring: z.optional(boolean),
+  schemata: maybeStrings,
+  enableMonitoring: maybeBoolean,
 });
 export type IntelRdt = Output<typeof intelRdtSchema>;

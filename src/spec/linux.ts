@@ -6,7 +6,7 @@ import { memoryPolicySchema } from "./memory-policy.ts";
 import { idMappings, namespacesSchema, timeOffsetsSchema } from "./namespaces.ts";
 import { netDevicesSchema } from "./net-devices.ts";
 import { resourcesSchema } from "./resources.ts";
-import { type Output, optionalChoice, optionalText, stringMap, strings } from "./scalars.ts";
+import { maybeChoice, maybeStringMap, maybeStrings, maybeText, type Output } from "./scalars.ts";
 import { seccompSchema } from "./seccomp.ts";
 
 /** The r-forms are not in the spec's list, but runc and crun take them and Docker writes them. */
@@ -25,7 +25,7 @@ export const ROOTFS_PROPAGATIONS = [
 const personalitySchema = z.object({
   domain: z.enum(["LINUX", "LINUX32"]),
   /** The spec defines no value yet. */
-  flags: z.optional(strings),
+  flags: maybeStrings,
 });
 export type Personality = Output<typeof personalitySchema>;
 
@@ -36,16 +36,16 @@ export const linuxSchema = z.object({
   timeOffsets: z.optional(timeOffsetsSchema),
   devices: z.optional(devicesSchema),
   netDevices: z.optional(netDevicesSchema),
-  cgroupsPath: optionalText,
+  cgroupsPath: maybeText,
   resources: z.optional(resourcesSchema),
   intelRdt: z.optional(intelRdtSchema),
   memoryPolicy: z.optional(memoryPolicySchema),
-  sysctl: z.optional(stringMap),
+  sysctl: maybeStringMap,
   seccomp: z.optional(seccompSchema),
-  rootfsPropagation: optionalChoice(ROOTFS_PROPAGATIONS),
-  maskedPaths: z.optional(strings),
-  readonlyPaths: z.optional(strings),
-  mountLabel: optionalText,
+  rootfsPropagation: maybeChoice(ROOTFS_PROPAGATIONS),
+  maskedPaths: maybeStrings,
+  readonlyPaths: maybeStrings,
+  mountLabel: maybeText,
   personality: z.optional(personalitySchema),
 });
 export type Linux = Output<typeof linuxSchema>;

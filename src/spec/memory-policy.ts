@@ -1,6 +1,6 @@
 // config-linux.md "Memory policy"; set_mempolicy(2).
 import * as z from "zod/mini";
-import { type Output, optionalText } from "./scalars.ts";
+import { maybeText, type Output } from "./scalars.ts";
 
 export const MEMORY_POLICY_MODES = [
   "MPOL_DEFAULT",
@@ -21,7 +21,7 @@ export const MEMORY_POLICY_FLAGS = [
 export const memoryPolicySchema = z.object({
   mode: z.enum(MEMORY_POLICY_MODES),
   /** List of memory nodes such as `0-3,7`. */
-  nodes: optionalText,
+  nodes: maybeText,
   flags: z.optional(z.array(z.enum(MEMORY_POLICY_FLAGS))),
 });
 export type MemoryPolicy = Output<typeof memoryPolicySchema>;

@@ -1,6 +1,6 @@
 // config-linux.md "Namespaces", "User namespace mappings", "Offset for Time Namespace".
 import * as z from "zod/mini";
-import { id, int64, type Output, optionalText, range, uint32 } from "./scalars.ts";
+import { id, maybeInt64, maybeText, type Output, range, uint32 } from "./scalars.ts";
 
 export const NAMESPACE_TYPES = ["pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time"] as const;
 export type NamespaceType = (typeof NAMESPACE_TYPES)[number];
@@ -8,7 +8,7 @@ export type NamespaceType = (typeof NAMESPACE_TYPES)[number];
 const namespaceSchema = z.object({
   type: z.enum(NAMESPACE_TYPES),
   /** File of a namespace to join, absolute; absent for a new one. */
-  path: optionalText,
+  path: maybeText,
 });
 export type LinuxNamespace = Output<typeof namespaceSchema>;
 export const namespacesSchema = z.array(namespaceSchema);
@@ -26,7 +26,7 @@ export const idMappings = z.array(idMappingSchema);
 
 const timeOffsetSchema = z.object({
   /** Seconds. */
-  secs: z.optional(int64),
+  secs: maybeInt64,
   /** Nanoseconds, added to `secs`. */
   nanosecs: z.optional(range(0, 999_999_999)),
 });

@@ -1,7 +1,7 @@
 // config-linux.md "Network Devices".
 import * as z from "zod/mini";
-import { type Output, optionalText, string } from "./scalars.ts";
+import { maybeText, type Output, string } from "./scalars.ts";
 
 /** Keys are names on the host; `name` is the one in the container, the same if absent. */
-export const netDevicesSchema = z.record(string, z.object({ name: optionalText }));
+export const netDevicesSchema = z.record(string, z.object({ name: maybeText }));
 export type NetDevices = Output<typeof netDevicesSchema>;

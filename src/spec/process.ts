@@ -1,14 +1,15 @@
 // config.md "Process", "POSIX process", "Linux Process", "User". `commandLine` and `user.username` are Windows' only.
 import * as z from "zod/mini";
 import {
-  boolean,
   id,
-  int32,
+  maybeBoolean,
+  maybeInt32,
+  maybeStrings,
+  maybeText,
+  maybeUint64,
   type Output,
-  optionalText,
   range,
   string,
-  strings,
   uint16,
   uint64,
 } from "./scalars.ts";
@@ -77,23 +78,23 @@ export type Rlimit = Output<typeof rlimitSchema>;
 
 /** Names are kept as they are: one that the kernel does not know is a warning, not an error. */
 const capabilitiesSchema = z.object({
-  bounding: z.optional(strings),
-  effective: z.optional(strings),
-  inheritable: z.optional(strings),
-  permitted: z.optional(strings),
-  ambient: z.optional(strings),
+  bounding: maybeStrings,
+  effective: maybeStrings,
+  inheritable: maybeStrings,
+  permitted: maybeStrings,
+  ambient: maybeStrings,
 });
 export type Capabilities = Output<typeof capabilitiesSchema>;
 
 const schedulerSchema = z.object({
   policy: z.enum(SCHEDULER_POLICIES),
-  nice: z.optional(int32),
-  priority: z.optional(int32),
+  nice: maybeInt32,
+  priority: maybeInt32,
   flags: z.optional(z.array(z.enum(SCHEDULER_FLAGS))),
   /** Nanoseconds; SCHED_DEADLINE only, as the two below. */
-  runtime: z.optional(uint64),
-  deadline: z.optional(uint64),
-  period: z.optional(uint64),
+  runtime: maybeUint64,
+  deadline: maybeUint64,
+  period: maybeUint64,
 });
 export type Scheduler = Output<typeof schedulerSchema>;
 
@@ -105,25 +106,25 @@ const ioPrioritySchema = z.object({
 export type IoPriority = Output<typeof ioPrioritySchema>;
 
 /** Lists of CPUs such as `0-3,7`. For exec only. */
-const cpuAffinitySchema = z.object({ initial: optionalText, final: optionalText });
+const cpuAffinitySchema = z.object({ initial: maybeText, final: maybeText });
 export type ExecCpuAffinity = Output<typeof cpuAffinitySchema>;
 
 const ROOT_USER = Object.freeze({ uid: 0, gid: 0 });
 
 export const processSchema = z.object({
-  terminal: z.optional(boolean),
+  terminal: maybeBoolean,
   /** Characters. Ignored without `terminal`. */
   consoleSize: z.optional(z.object({ height: uint16, width: uint16 })),
   cwd: string,
-  env: z.optional(strings),
-  args: z.optional(strings),
+  env: maybeStrings,
+  args: maybeStrings,
   /** Root if the document has none. */
   user: z._default(userSchema, ROOT_USER),
   rlimits: z.optional(z.array(rlimitSchema)),
   capabilities: z.optional(capabilitiesSchema),
-  noNewPrivileges: z.optional(boolean),
-  apparmorProfile: optionalText,
-  selinuxLabel: optionalText,
+  noNewPrivileges: maybeBoolean,
+  apparmorProfile: maybeText,
+  selinuxLabel: maybeText,
   /** proc_pid_oom_score_adj(5). Absent: unchanged. */
   oomScoreAdj: z.optional(range(-1000, 1000)),
   scheduler: z.optional(schedulerSchema),

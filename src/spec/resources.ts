@@ -3,12 +3,17 @@ import * as z from "zod/mini";
 import {
   boolean,
   int64,
+  maybeBoolean,
+  maybeChoice,
+  maybeInt64,
+  maybeString,
+  maybeStringMap,
+  maybeText,
+  maybeUint16,
+  maybeUint32,
+  maybeUint64,
   type Output,
-  optionalChoice,
-  optionalText,
   string,
-  stringMap,
-  uint16,
   uint32,
   uint64,
 } from "./scalars.ts";
@@ -16,59 +21,59 @@ import {
 const deviceRuleSchema = z.object({
   allow: boolean,
   /** All (the default), character, block. */
-  type: optionalChoice(["a", "c", "b"]),
+  type: maybeChoice(["a", "c", "b"]),
   /** Absent: all. So is -1, which Docker writes. */
-  major: z.optional(int64),
-  minor: z.optional(int64),
+  major: maybeInt64,
+  minor: maybeInt64,
   /** Some of `r`, `w`, `m`. */
-  access: z.optional(string),
+  access: maybeString,
 });
 export type DeviceRule = Output<typeof deviceRuleSchema>;
 
 /** Bytes; -1 is unlimited. */
 const memorySchema = z.object({
-  limit: z.optional(int64),
-  reservation: z.optional(int64),
+  limit: maybeInt64,
+  reservation: maybeInt64,
   /** Memory and swap together. */
-  swap: z.optional(int64),
-  kernel: z.optional(int64),
-  kernelTCP: z.optional(int64),
+  swap: maybeInt64,
+  kernel: maybeInt64,
+  kernelTCP: maybeInt64,
   /** 0 to 100. */
-  swappiness: z.optional(uint64),
-  disableOOMKiller: z.optional(boolean),
-  useHierarchy: z.optional(boolean),
-  checkBeforeUpdate: z.optional(boolean),
+  swappiness: maybeUint64,
+  disableOOMKiller: maybeBoolean,
+  useHierarchy: maybeBoolean,
+  checkBeforeUpdate: maybeBoolean,
 });
 export type MemoryResources = Output<typeof memorySchema>;
 
 /** Times are in microseconds. */
 const cpuSchema = z.object({
-  shares: z.optional(uint64),
-  quota: z.optional(int64),
-  burst: z.optional(uint64),
-  period: z.optional(uint64),
-  realtimeRuntime: z.optional(int64),
-  realtimePeriod: z.optional(uint64),
+  shares: maybeUint64,
+  quota: maybeInt64,
+  burst: maybeUint64,
+  period: maybeUint64,
+  realtimeRuntime: maybeInt64,
+  realtimePeriod: maybeUint64,
   /** List such as `0-3,7`; so is `mems`. */
-  cpus: optionalText,
-  mems: optionalText,
-  idle: z.optional(int64),
+  cpus: maybeText,
+  mems: maybeText,
+  idle: maybeInt64,
 });
 export type CpuResources = Output<typeof cpuSchema>;
 
 const pidsSchema = z.object({
   /** -1 is no limit. */
-  limit: z.optional(int64),
+  limit: maybeInt64,
 });
 
 const weightDevices = z.array(
-  z.object({ major: int64, minor: int64, weight: z.optional(uint16), leafWeight: z.optional(uint16) }),
+  z.object({ major: int64, minor: int64, weight: maybeUint16, leafWeight: maybeUint16 }),
 );
 /** Bytes a second, or operations a second. */
 const throttleDevices = z.array(z.object({ major: int64, minor: int64, rate: uint64 }));
 const blockIoSchema = z.object({
-  weight: z.optional(uint16),
-  leafWeight: z.optional(uint16),
+  weight: maybeUint16,
+  leafWeight: maybeUint16,
   weightDevice: z.optional(weightDevices),
   throttleReadBpsDevice: z.optional(throttleDevices),
   throttleWriteBpsDevice: z.optional(throttleDevices),
@@ -85,11 +90,11 @@ const hugepageLimitSchema = z.object({
 });
 
 const networkSchema = z.object({
-  classID: z.optional(uint32),
+  classID: maybeUint32,
   priorities: z.optional(z.array(z.object({ name: string, priority: uint32 }))),
 });
 
-const rdmaSchema = z.object({ hcaHandles: z.optional(uint32), hcaObjects: z.optional(uint32) });
+const rdmaSchema = z.object({ hcaHandles: maybeUint32, hcaObjects: maybeUint32 });
 
 export const resourcesSchema = z.object({
   devices: z.optional(z.array(deviceRuleSchema)),
@@ -101,6 +106,6 @@ export const resourcesSchema = z.object({
   network: z.optional(networkSchema),
   rdma: z.optional(z.record(string, rdmaSchema)),
   /** Files of cgroup v2 and what to write to them. */
-  unified: z.optional(stringMap),
+  unified: maybeStringMap,
 });
 export type Resources = Output<typeof resourcesSchema>;

@@ -1,22 +1,22 @@
 // config.md "Root" and "Mounts".
 import * as z from "zod/mini";
 import { idMappings } from "./namespaces.ts";
-import { boolean, type Output, optionalText, string, strings } from "./scalars.ts";
+import { maybeBoolean, maybeStrings, maybeText, type Output, string } from "./scalars.ts";
 
 export const rootSchema = z.object({
   /** Absolute, or relative to the bundle. */
   path: string,
-  readonly: z.optional(boolean),
+  readonly: maybeBoolean,
 });
 export type Root = Output<typeof rootSchema>;
 
 const mountSchema = z.object({
   /** Path in the container; a relative one counts from `/`. */
   destination: string,
-  type: optionalText,
+  type: maybeText,
   /** For bind mounts absolute, or relative to the bundle. */
-  source: optionalText,
-  options: z.optional(strings),
+  source: maybeText,
+  options: maybeStrings,
   uidMappings: z.optional(idMappings),
   gidMappings: z.optional(idMappings),
 });

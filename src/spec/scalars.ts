@@ -59,8 +59,19 @@ export const string = z.string();
 export const boolean = z.boolean();
 export const strings = z.array(string);
 
+/** The same, optional. One instance each: making a schema costs more than using it. */
+export const maybeInt32 = z.optional(int32);
+export const maybeUint16 = z.optional(uint16);
+export const maybeUint32 = z.optional(uint32);
+export const maybeId = z.optional(id);
+export const maybeInt64 = z.optional(int64);
+export const maybeUint64 = z.optional(uint64);
+export const maybeString = z.optional(string);
+export const maybeBoolean = z.optional(boolean);
+export const maybeStrings = z.optional(strings);
+
 /** A string whose empty value means that it is absent, as Go's callers use it. */
-export const optionalText = z.optional(
+export const maybeText = z.optional(
   z.transform((input: unknown, context): string | undefined => {
     if (typeof input !== "string") return refuse(context, input, `must be a string, not ${describe(input)}`);
     return input === "" ? undefined : input;
@@ -68,7 +79,7 @@ export const optionalText = z.optional(
 );
 
 /** One of `values`, or absent; the empty string means absent. */
-export function optionalChoice<const T extends string>(values: readonly T[]) {
+export function maybeChoice<const T extends string>(values: readonly T[]) {
   return z.optional(
     z.transform((input: unknown, context): T | undefined => {
       if (input === "" || values.includes(input as T)) return input === "" ? undefined : (input as T);
@@ -95,3 +106,31 @@ export const stringMap = z.transform((input: unknown, context): Readonly<Record<
   }
   return map;
 });
+export const maybeStringMap = z.optional(stringMap);
+
+/** Makes a schema when it is first used. */
+export function once<S extends z.core.$ZodType>(build: () => S): () => S {
+  let schema: S | undefined;
+  return () => {
+    schema ??= build();
+    return schema;
+  };
+}
+
+/** How every schema runs: compiling it to JavaScript pays only for documents that are read many times. */
+export const RUN = { async: false, jitless: true } as const;
+
+/**
+ * An optional member whose schema is made only when a document has it: a config uses few of the spec's chapters,
+ * and z.lazy would make its schema as soon as the parent runs.
+ */
+export function chapter<S extends z.core.$ZodType>(build: () => S) {
+  return z.optional(
+    z.transform((input: unknown, context): z.output<S> => {
+      const parsed = build()._zod.run({ value: input, issues: [] }, RUN);
+      if (parsed instanceof Promise) throw new TypeError("the schema is asynchronous");
+      context.issues.push(...parsed.issues);
+      return parsed.value as z.output<S>;
+    }),
+  );
+}

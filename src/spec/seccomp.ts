@@ -1,6 +1,6 @@
 // config-linux.md "Seccomp".
 import * as z from "zod/mini";
-import { type Output, optionalText, range, strings, uint32, uint64 } from "./scalars.ts";
+import { maybeText, maybeUint32, maybeUint64, type Output, range, strings, uint64 } from "./scalars.ts";
 
 /** libseccomp's names, as of version 2.6.0. */
 export const SECCOMP_ARCHITECTURES = [
@@ -66,7 +66,7 @@ const argumentSchema = z.object({
   index: range(0, 5),
   value: uint64,
   /** The second operand of SCMP_CMP_MASKED_EQ. */
-  valueTwo: z.optional(uint64),
+  valueTwo: maybeUint64,
   op: z.enum(SECCOMP_OPERATORS),
 });
 export type SeccompArgument = Output<typeof argumentSchema>;
@@ -74,18 +74,18 @@ export type SeccompArgument = Output<typeof argumentSchema>;
 const syscallSchema = z.object({
   names: strings,
   action,
-  errnoRet: z.optional(uint32),
+  errnoRet: maybeUint32,
   args: z.optional(z.array(argumentSchema)),
 });
 export type SeccompSyscall = Output<typeof syscallSchema>;
 
 export const seccompSchema = z.object({
   defaultAction: action,
-  defaultErrnoRet: z.optional(uint32),
+  defaultErrnoRet: maybeUint32,
   architectures: z.optional(z.array(z.enum(SECCOMP_ARCHITECTURES))),
   flags: z.optional(z.array(z.enum(SECCOMP_FLAGS))),
-  listenerPath: optionalText,
-  listenerMetadata: optionalText,
+  listenerPath: maybeText,
+  listenerMetadata: maybeText,
   syscalls: z.optional(z.array(syscallSchema)),
 });
 export type Seccomp = Output<typeof seccompSchema>;
