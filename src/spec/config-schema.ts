@@ -5,7 +5,7 @@ import { hooksSchema } from "./hooks.ts";
 import { linuxSchema } from "./linux.ts";
 import { processSchema } from "./process.ts";
 import { mountsSchema, rootSchema } from "./root.ts";
-import { maybeStringMap, maybeText, type Output, string } from "./scalars.ts";
+import { chapter, maybeStringMap, maybeText, type Output, string } from "./scalars.ts";
 
 export const configSchema = z.object({
   ociVersion: string,
@@ -15,7 +15,7 @@ export const configSchema = z.object({
   mounts: z.optional(mountsSchema),
   /** Needed to start the container. */
   process: z.optional(processSchema),
-  hooks: z.optional(hooksSchema),
+  hooks: chapter(hooksSchema),
   linux: z.optional(linuxSchema),
   /** Has no prototype. */
   annotations: maybeStringMap,

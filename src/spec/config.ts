@@ -8,6 +8,7 @@ import { type RawIssue, type Segments, segmentsOf, toProblem } from "./problems.
 import { type Process, processSchema } from "./process.ts";
 import { type Resources, resourcesSchema } from "./resources.ts";
 import { findNulBytes, RULES } from "./rules.ts";
+import { RUN } from "./scalars.ts";
 import { findUnsupported } from "./unsupported.ts";
 
 export type { Config } from "./config-schema.ts";
@@ -62,11 +63,7 @@ const RESOURCES: Place = {
 
 /** JSON text, schema, rules. Gives the value (usable only without problems) and every problem. */
 function readDocument(document: string, text: string, schema: z.ZodMiniType, place: Place) {
-  // Compiling the schema to JavaScript pays only for documents that are read many times.
-  const parsed = schema._zod.run(
-    { value: parseJson(document, text), issues: [] },
-    { async: false, jitless: true },
-  );
+  const parsed = schema._zod.run({ value: parseJson(document, text), issues: [] }, RUN);
   if (parsed instanceof Promise) throw new TypeError("the schema is asynchronous");
   const issues = parsed.issues as readonly RawIssue[];
   const prefix = place.under === "" ? [] : place.under.split(".");
@@ -128,5 +125,5 @@ export function parseProcess(text: string, document = "process.json"): Process {
  * @throws ConfigError that lists every problem
  */
 export function parseResources(text: string, document = "resources.json"): Resources {
-  return parseDocument(document, text, resourcesSchema, RESOURCES) as Resources;
+  return parseDocument(document, text, resourcesSchema(), RESOURCES) as Resources;
 }

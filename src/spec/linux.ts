@@ -6,7 +6,16 @@ import { memoryPolicySchema } from "./memory-policy.ts";
 import { idMappings, namespacesSchema, timeOffsetsSchema } from "./namespaces.ts";
 import { netDevicesSchema } from "./net-devices.ts";
 import { resourcesSchema } from "./resources.ts";
-import { maybeChoice, maybeStringMap, maybeStrings, maybeText, type Output } from "./scalars.ts";
+import {
+  chapter,
+  choice,
+  maybeChoice,
+  maybeStringMap,
+  maybeStrings,
+  maybeText,
+  type Output,
+  once,
+} from "./scalars.ts";
 import { seccompSchema } from "./seccomp.ts";
 
 /** The r-forms are not in the spec's list, but runc and crun take them and Docker writes them. */
@@ -22,30 +31,32 @@ export const ROOTFS_PROPAGATIONS = [
 ] as const;
 
 /** personality(2). */
-const personalitySchema = z.object({
-  domain: z.enum(["LINUX", "LINUX32"]),
-  /** The spec defines no value yet. */
-  flags: maybeStrings,
-});
-export type Personality = Output<typeof personalitySchema>;
+const personalitySchema = once(() =>
+  z.object({
+    domain: choice(["LINUX", "LINUX32"]),
+    /** The spec defines no value yet. */
+    flags: maybeStrings,
+  }),
+);
+export type Personality = Output<ReturnType<typeof personalitySchema>>;
 
 export const linuxSchema = z.object({
   namespaces: z.optional(namespacesSchema),
-  uidMappings: z.optional(idMappings),
-  gidMappings: z.optional(idMappings),
-  timeOffsets: z.optional(timeOffsetsSchema),
-  devices: z.optional(devicesSchema),
-  netDevices: z.optional(netDevicesSchema),
+  uidMappings: chapter(idMappings),
+  gidMappings: chapter(idMappings),
+  timeOffsets: chapter(timeOffsetsSchema),
+  devices: chapter(devicesSchema),
+  netDevices: chapter(netDevicesSchema),
   cgroupsPath: maybeText,
-  resources: z.optional(resourcesSchema),
-  intelRdt: z.optional(intelRdtSchema),
-  memoryPolicy: z.optional(memoryPolicySchema),
+  resources: chapter(resourcesSchema),
+  intelRdt: chapter(intelRdtSchema),
+  memoryPolicy: chapter(memoryPolicySchema),
   sysctl: maybeStringMap,
-  seccomp: z.optional(seccompSchema),
+  seccomp: chapter(seccompSchema),
   rootfsPropagation: maybeChoice(ROOTFS_PROPAGATIONS),
   maskedPaths: maybeStrings,
   readonlyPaths: maybeStrings,
   mountLabel: maybeText,
-  personality: z.optional(personalitySchema),
+  personality: chapter(personalitySchema),
 });
 export type Linux = Output<typeof linuxSchema>;

@@ -1,6 +1,6 @@
 // config-linux.md "Memory policy"; set_mempolicy(2).
 import * as z from "zod/mini";
-import { maybeText, type Output } from "./scalars.ts";
+import { choice, maybeText, type Output, once } from "./scalars.ts";
 
 export const MEMORY_POLICY_MODES = [
   "MPOL_DEFAULT",
@@ -18,10 +18,12 @@ export const MEMORY_POLICY_FLAGS = [
   "MPOL_F_STATIC_NODES",
 ] as const;
 
-export const memoryPolicySchema = z.object({
-  mode: z.enum(MEMORY_POLICY_MODES),
-  /** List of memory nodes such as `0-3,7`. */
-  nodes: maybeText,
-  flags: z.optional(z.array(z.enum(MEMORY_POLICY_FLAGS))),
-});
-export type MemoryPolicy = Output<typeof memoryPolicySchema>;
+export const memoryPolicySchema = once(() =>
+  z.object({
+    mode: choice(MEMORY_POLICY_MODES),
+    /** List of memory nodes such as `0-3,7`. */
+    nodes: maybeText,
+    flags: z.optional(z.array(choice(MEMORY_POLICY_FLAGS))),
+  }),
+);
+export type MemoryPolicy = Output<ReturnType<typeof memoryPolicySchema>>;

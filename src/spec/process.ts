@@ -1,6 +1,8 @@
 // config.md "Process", "POSIX process", "Linux Process", "User". `commandLine` and `user.username` are Windows' only.
 import * as z from "zod/mini";
 import {
+  chapter,
+  choice,
   id,
   maybeBoolean,
   maybeInt32,
@@ -8,6 +10,7 @@ import {
   maybeText,
   maybeUint64,
   type Output,
+  once,
   range,
   string,
   uint16,
@@ -69,7 +72,7 @@ const userSchema = z.object({
 export type User = Output<typeof userSchema>;
 
 const rlimitSchema = z.object({
-  type: z.enum(RLIMIT_TYPES),
+  type: choice(RLIMIT_TYPES),
   /** 2^64-1 is RLIM_INFINITY. */
   soft: uint64,
   hard: uint64,
@@ -86,28 +89,32 @@ const capabilitiesSchema = z.object({
 });
 export type Capabilities = Output<typeof capabilitiesSchema>;
 
-const schedulerSchema = z.object({
-  policy: z.enum(SCHEDULER_POLICIES),
-  nice: maybeInt32,
-  priority: maybeInt32,
-  flags: z.optional(z.array(z.enum(SCHEDULER_FLAGS))),
-  /** Nanoseconds; SCHED_DEADLINE only, as the two below. */
-  runtime: maybeUint64,
-  deadline: maybeUint64,
-  period: maybeUint64,
-});
-export type Scheduler = Output<typeof schedulerSchema>;
+const schedulerSchema = once(() =>
+  z.object({
+    policy: choice(SCHEDULER_POLICIES),
+    nice: maybeInt32,
+    priority: maybeInt32,
+    flags: z.optional(z.array(choice(SCHEDULER_FLAGS))),
+    /** Nanoseconds; SCHED_DEADLINE only, as the two below. */
+    runtime: maybeUint64,
+    deadline: maybeUint64,
+    period: maybeUint64,
+  }),
+);
+export type Scheduler = Output<ReturnType<typeof schedulerSchema>>;
 
-const ioPrioritySchema = z.object({
-  class: z.enum(IO_PRIORITY_CLASSES),
-  /** 0 is the highest. */
-  priority: range(0, 7),
-});
-export type IoPriority = Output<typeof ioPrioritySchema>;
+const ioPrioritySchema = once(() =>
+  z.object({
+    class: choice(IO_PRIORITY_CLASSES),
+    /** 0 is the highest. */
+    priority: range(0, 7),
+  }),
+);
+export type IoPriority = Output<ReturnType<typeof ioPrioritySchema>>;
 
 /** Lists of CPUs such as `0-3,7`. For exec only. */
-const cpuAffinitySchema = z.object({ initial: maybeText, final: maybeText });
-export type ExecCpuAffinity = Output<typeof cpuAffinitySchema>;
+const cpuAffinitySchema = once(() => z.object({ initial: maybeText, final: maybeText }));
+export type ExecCpuAffinity = Output<ReturnType<typeof cpuAffinitySchema>>;
 
 const ROOT_USER = Object.freeze({ uid: 0, gid: 0 });
 
@@ -127,8 +134,8 @@ export const processSchema = z.object({
   selinuxLabel: maybeText,
   /** proc_pid_oom_score_adj(5). Absent: unchanged. */
   oomScoreAdj: z.optional(range(-1000, 1000)),
-  scheduler: z.optional(schedulerSchema),
-  ioPriority: z.optional(ioPrioritySchema),
-  execCPUAffinity: z.optional(cpuAffinitySchema),
+  scheduler: chapter(schedulerSchema),
+  ioPriority: chapter(ioPrioritySchema),
+  execCPUAffinity: chapter(cpuAffinitySchema),
 });
 export type Process = Output<typeof processSchema>;

@@ -1,7 +1,7 @@
 // config.md "Root" and "Mounts".
 import * as z from "zod/mini";
 import { idMappings } from "./namespaces.ts";
-import { maybeBoolean, maybeStrings, maybeText, type Output, string } from "./scalars.ts";
+import { chapter, maybeBoolean, maybeStrings, maybeText, type Output, string } from "./scalars.ts";
 
 export const rootSchema = z.object({
   /** Absolute, or relative to the bundle. */
@@ -17,8 +17,8 @@ const mountSchema = z.object({
   /** For bind mounts absolute, or relative to the bundle. */
   source: maybeText,
   options: maybeStrings,
-  uidMappings: z.optional(idMappings),
-  gidMappings: z.optional(idMappings),
+  uidMappings: chapter(idMappings),
+  gidMappings: chapter(idMappings),
 });
 export type Mount = Output<typeof mountSchema>;
 

@@ -78,13 +78,27 @@ export const maybeText = z.optional(
   }),
 );
 
+function chooseFrom<T extends string>(values: readonly T[], input: unknown, context: TransformContext): T {
+  if (values.includes(input as T)) return input as T;
+  return refuse(context, input, `must be one of ${values.join(", ")}, not ${describe(input)}`);
+}
+
+/** One of `values`. Loads in a tenth of the time of z.enum. */
+export function choice<const T extends string>(values: readonly T[]) {
+  return z.transform(
+    (input: unknown, context): T =>
+      values.includes(input as T)
+        ? (input as T)
+        : refuse(context, input, `must be one of ${values.join(", ")}, not ${describe(input)}`),
+  );
+}
+
 /** One of `values`, or absent; the empty string means absent. */
 export function maybeChoice<const T extends string>(values: readonly T[]) {
   return z.optional(
-    z.transform((input: unknown, context): T | undefined => {
-      if (input === "" || values.includes(input as T)) return input === "" ? undefined : (input as T);
-      return refuse(context, input, `must be one of ${values.join(", ")}, not ${describe(input)}`);
-    }),
+    z.transform((input: unknown, context): T | undefined =>
+      input === "" ? undefined : chooseFrom(values, input, context),
+    ),
   );
 }
 

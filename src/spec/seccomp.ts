@@ -1,6 +1,16 @@
 // config-linux.md "Seccomp".
 import * as z from "zod/mini";
-import { maybeText, maybeUint32, maybeUint64, type Output, range, strings, uint64 } from "./scalars.ts";
+import {
+  choice,
+  maybeText,
+  maybeUint32,
+  maybeUint64,
+  type Output,
+  once,
+  range,
+  strings,
+  uint64,
+} from "./scalars.ts";
 
 /** libseccomp's names, as of version 2.6.0. */
 export const SECCOMP_ARCHITECTURES = [
@@ -59,33 +69,39 @@ export const SECCOMP_FLAGS = [
   "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 ] as const;
 
-const action = z.enum(SECCOMP_ACTIONS);
+const action = once(() => choice(SECCOMP_ACTIONS));
 
-const argumentSchema = z.object({
-  /** Which argument of the system call. */
-  index: range(0, 5),
-  value: uint64,
-  /** The second operand of SCMP_CMP_MASKED_EQ. */
-  valueTwo: maybeUint64,
-  op: z.enum(SECCOMP_OPERATORS),
-});
-export type SeccompArgument = Output<typeof argumentSchema>;
+const argumentSchema = once(() =>
+  z.object({
+    /** Which argument of the system call. */
+    index: range(0, 5),
+    value: uint64,
+    /** The second operand of SCMP_CMP_MASKED_EQ. */
+    valueTwo: maybeUint64,
+    op: choice(SECCOMP_OPERATORS),
+  }),
+);
+export type SeccompArgument = Output<ReturnType<typeof argumentSchema>>;
 
-const syscallSchema = z.object({
-  names: strings,
-  action,
-  errnoRet: maybeUint32,
-  args: z.optional(z.array(argumentSchema)),
-});
-export type SeccompSyscall = Output<typeof syscallSchema>;
+const syscallSchema = once(() =>
+  z.object({
+    names: strings,
+    action: action(),
+    errnoRet: maybeUint32,
+    args: z.optional(z.array(argumentSchema())),
+  }),
+);
+export type SeccompSyscall = Output<ReturnType<typeof syscallSchema>>;
 
-export const seccompSchema = z.object({
-  defaultAction: action,
-  defaultErrnoRet: maybeUint32,
-  architectures: z.optional(z.array(z.enum(SECCOMP_ARCHITECTURES))),
-  flags: z.optional(z.array(z.enum(SECCOMP_FLAGS))),
-  listenerPath: maybeText,
-  listenerMetadata: maybeText,
-  syscalls: z.optional(z.array(syscallSchema)),
-});
-export type Seccomp = Output<typeof seccompSchema>;
+export const seccompSchema = once(() =>
+  z.object({
+    defaultAction: action(),
+    defaultErrnoRet: maybeUint32,
+    architectures: z.optional(z.array(choice(SECCOMP_ARCHITECTURES))),
+    flags: z.optional(z.array(choice(SECCOMP_FLAGS))),
+    listenerPath: maybeText,
+    listenerMetadata: maybeText,
+    syscalls: z.optional(z.array(syscallSchema())),
+  }),
+);
+export type Seccomp = Output<ReturnType<typeof seccompSchema>>;
