@@ -19,7 +19,7 @@ export function isFrozen(record: CgroupRecord): boolean {
  * Freezes or thaws the container's processes, and waits until all are frozen, for at most `timeoutMs`: thawed
  * again and TsruncError then. Does nothing to a cgroup that is gone. Throws SyscallError.
  */
-export function setFreezer(record: CgroupRecord, frozen: boolean, timeoutMs: number): void {
+export function setFreezer(record: CgroupRecord, frozen: boolean, timeoutMs = 10_000): void {
   const dir = freezerDir(record);
   if (dir === undefined) throw new TsruncError(`${frozen ? FREEZE : THAW}: there is no freezer controller`);
   if (record.mode === "v2") setFreezerV2(dir, frozen, timeoutMs);

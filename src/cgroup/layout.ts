@@ -8,7 +8,8 @@ const HYBRID = "/sys/fs/cgroup/unified";
 interface CgroupMount {
   readonly mountPoint: string;
   readonly root: string;
-  readonly version: 1 | 2;
+  /** Version of the cgroup file system; 0: another file system on top of its place. */
+  readonly version: 0 | 1 | 2;
   /** Options of the superblock: the controllers of a v1 hierarchy are among them. */
   readonly options: readonly string[];
 }
@@ -62,20 +63,20 @@ function findControllers(
   return controllers;
 }
 
-/** The cgroup file systems of a mountinfo, in its order. */
+/** The cgroup file systems of a mountinfo, and what is mounted at their places, in its order. */
 function parseMounts(mountinfo: string): readonly CgroupMount[] {
   const mounts: CgroupMount[] = [];
   for (const line of mountinfo.split("\n")) {
-    const end = line.indexOf(" - cgroup");
-    if (end < 0) continue;
+    // Most of a busy host's table is about containers.
+    if (!line.includes(" - cgroup") && !line.includes(ROOT)) continue;
+    const end = line.indexOf(" - ");
     const [, , , root, mountPoint] = line.slice(0, end).split(" ");
     const [type, , options] = line.slice(end + 3).split(" ");
     if (root === undefined || mountPoint === undefined || options === undefined) continue;
-    if (type !== "cgroup" && type !== "cgroup2") continue;
     mounts.push({
       mountPoint: decodeOctal(mountPoint),
       root: decodeOctal(root),
-      version: type === "cgroup" ? 1 : 2,
+      version: type === "cgroup" ? 1 : type === "cgroup2" ? 2 : 0,
       options: options.split(","),
     });
   }

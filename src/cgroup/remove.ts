@@ -13,7 +13,7 @@ const EBUSY = 16;
  * hold its cgroup for a moment: EBUSY is an error after `timeoutMs` only. What is gone already is fine. Throws the
  * first SyscallError, after it has tried every directory.
  */
-export function removeCgroup(record: CgroupRecord, timeoutMs: number): void {
+export function removeCgroup(record: CgroupRecord, timeoutMs = 5_000): void {
   const end = performance.now() + timeoutMs;
   const problems: unknown[] = [];
   for (const dir of cgroupDirs(record)) {
