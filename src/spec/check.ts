@@ -101,7 +101,8 @@ export function applyRules(
     if (under !== "" && row.at !== under && !row.at.startsWith(`${under}.`)) continue;
     const readsBroken = row.reads.some((place) => broken.some((b) => overlap(place.split("."), b)));
     if (readsBroken) continue;
-    const isShallow = row.reads.some((place) => row.at === "" || place.startsWith(`${row.at}.`));
+    const isShallow =
+      broken.length > 0 && row.reads.some((place) => row.at === "" || place.startsWith(`${row.at}.`));
     visitAt(config, row.at, (value, segments) => {
       const isBroken = (b: Segments) =>
         (isShallow ? b.length <= segments.length : true) && overlap(segments, b);

@@ -25,14 +25,21 @@ export function checkAbsolute(path: string): Findings {
   return path.startsWith("/") ? undefined : `must be an absolute path, not ${quote(path)}`;
 }
 
-/** SemVer 2.0.0 without the rule that numeric pre-release parts have no leading zeros. */
-const SEMVER =
-  /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z.-]+)?$/;
+/** What may follow MAJOR.MINOR.PATCH in SemVer 2.0.0. */
+const SEMVER_REST = /^(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/;
 
 export function checkVersion(version: string): Findings {
-  const major = SEMVER.exec(version)?.[1];
-  if (major === undefined) return `must be a version such as 1.3.0, not ${quote(version)}`;
-  return major === "1" ? undefined : `${quote(version)} is not supported: only versions 1.x.y are`;
+  const [beforePlus = ""] = version.split("+", 1);
+  const [core = ""] = beforePlus.split("-", 1);
+  const parts = core.split(".");
+  // Number writes no leading zeros, signs or spaces. Most versions have no rest, and compiling a regular
+  // expression takes longer than most other rules together.
+  const isCore = parts.length === 3 && parts.every((part) => String(Number(part)) === part && part >= "0");
+  const rest = version.slice(core.length);
+  if (!isCore || (rest !== "" && !SEMVER_REST.test(rest))) {
+    return `must be a version such as 1.3.0, not ${quote(version)}`;
+  }
+  return parts[0] === "1" ? undefined : `${quote(version)} is not supported: only versions 1.x.y are`;
 }
 
 /** Refuses repeated values of `key`. */

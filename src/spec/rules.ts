@@ -31,10 +31,9 @@ const USER_NAMESPACE = [...NAMESPACES, "linux.uidMappings", "linux.gidMappings"]
 const UTS_LENGTH = 64;
 
 function checkUtsName(name: string, config: Config) {
-  const length = Buffer.byteLength(name);
-  return length > UTS_LENGTH
-    ? `must not be longer than ${UTS_LENGTH} bytes, not ${length}`
-    : needNamespace(config, "uts");
+  // A UTF-16 unit is at most three bytes.
+  const isShort = name.length * 3 <= UTS_LENGTH || Buffer.byteLength(name) <= UTS_LENGTH;
+  return isShort ? needNamespace(config, "uts") : `must not be longer than ${UTS_LENGTH} bytes`;
 }
 
 const notEmpty = (text: string) => (text === "" ? "must not be empty" : undefined);
@@ -116,7 +115,9 @@ export const RULES: readonly Rule[] = [
   rule("linux.resources.devices.*.major", "config-linux.md Allowed Device list", atLeastUnlimited),
   rule("linux.resources.devices.*.minor", "config-linux.md Allowed Device list", atLeastUnlimited),
   rule("linux.resources.devices.*.access", "config-linux.md Allowed Device list", (access) =>
-    /^[rwm]*$/.test(access) ? undefined : `must be made of r, w and m, not ${quote(access)}`,
+    [...access].every((letter) => "rwm".includes(letter))
+      ? undefined
+      : `must be made of r, w and m, not ${quote(access)}`,
   ),
   rule("linux.resources.memory.limit", "config-linux.md Memory", atLeastUnlimited),
   rule("linux.resources.memory.reservation", "config-linux.md Memory", atLeastUnlimited),

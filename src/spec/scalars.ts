@@ -55,8 +55,14 @@ export const uint64 = bigInteger(0n, 0xffff_ffff_ffff_ffffn);
 /** An integer in a range that one member only has. */
 export const range = smallInteger;
 
-export const string = z.string();
-export const boolean = z.boolean();
+export const string = z.transform((input: unknown, context): string =>
+  typeof input === "string" ? input : refuse(context, input, `must be a string, not ${describe(input)}`),
+);
+export const boolean = z.transform((input: unknown, context): boolean =>
+  typeof input === "boolean"
+    ? input
+    : refuse(context, input, `must be true or false, not ${describe(input)}`),
+);
 export const strings = z.array(string);
 
 /** The same, optional. One instance each: making a schema costs more than using it. */
