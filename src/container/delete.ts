@@ -1,0 +1,84 @@
+// Removes a container: its processes, its cgroup, its state; then its poststop hooks run.
+import { loadLibc } from "../../native-bindings/libc.ts";
+import { isFrozen, killCgroup, removeCgroup, setFreezer } from "../cgroup/control.ts";
+import type { Context } from "../context.ts";
+import { messageOf, phrases, TsruncError } from "../errors.ts";
+import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
+import { SIGKILL } from "../linux/signals.ts";
+import { withContainerLock } from "./lock.ts";
+import type { ContainerRecord } from "./record.ts";
+import { describeState } from "./state.ts";
+import { computeStatus, hasLiveProcess } from "./status.ts";
+import { findRecord, hasContainerDir, removeContainerDir } from "./store.ts";
+
+/** How long a killed process may take to end, in milliseconds. */
+const END_MS = 10_000;
+
+/**
+ * Deletes a container that is stopped, or created (its process is killed); with `force` in any status, also what a
+ * killed command has left. With `force` it is no error that there is no container.
+ */
+export async function deleteContainer(ctx: Context, id: string, options: { force: boolean }): Promise<void> {
+  if (!hasContainerDir(ctx, id)) {
+    if (options.force) return;
+    throw new TsruncError(phrases.absent);
+  }
+  const deleted = await withContainerLock(ctx, id, () => deleteLocked(ctx, id, options.force));
+  if (deleted !== undefined) await runPoststop(ctx, deleted);
+}
+
+function deleteLocked(ctx: Context, id: string, force: boolean): ContainerRecord | undefined {
+  const record = findRecord(ctx, id);
+  if (record === undefined) {
+    if (!force) throw new TsruncError(phrases.absent);
+    removeContainerDir(ctx, id);
+    return undefined;
+  }
+  const status = computeStatus(ctx, record);
+  if (status !== "stopped" && status !== "created" && !force) {
+    throw new TsruncError(phrases.deleteAlive(id, status));
+  }
+  destroyContainer(ctx, record);
+  return record;
+}
+
+/**
+ * Kills every process of a container and removes its cgroup and its directory, whatever of them there is. No hook
+ * runs. The caller holds the container's lock. Throws when a process does not end, and keeps the state then.
+ */
+export function destroyContainer(ctx: Context, record: ContainerRecord): void {
+  endFirstProcess(ctx, record);
+  if (record.cgroup !== null) {
+    killCgroup(record.cgroup);
+    removeCgroup(record.cgroup);
+  }
+  removeContainerDir(ctx, record.id);
+}
+
+function endFirstProcess(ctx: Context, record: ContainerRecord): void {
+  if (!hasLiveProcess(record)) return;
+  const libc = loadLibc(ctx.installDir);
+  const pidfd = openProcess(libc, record.pid, record.startTime);
+  if (pidfd === undefined) return;
+  try {
+    if (!sendSignal(libc, pidfd, SIGKILL)) return;
+    // A process of a frozen v1 cgroup does not even die.
+    if (record.cgroup !== null && isFrozen(record.cgroup)) setFreezer(record.cgroup, false);
+    if (waitForEnd(libc, pidfd, END_MS)) return;
+    throw new TsruncError(`container ${record.id}: process ${record.pid} does not end after SIGKILL`);
+  } finally {
+    libc.close(pidfd);
+  }
+}
+
+/** Poststop hooks see a container that is gone; their failure is only a warning ("Poststop" in config.md). */
+export async function runPoststop(ctx: Context, record: ContainerRecord): Promise<void> {
+  const { poststop } = record.hooks;
+  if (poststop.length === 0) return;
+  const { runHooks } = await import("../host/hooks.ts");
+  try {
+    runHooks(ctx, "poststop", poststop, JSON.stringify(describeState(record, "stopped")));
+  } catch (error) {
+    ctx.log.warn(messageOf(error));
+  }
+}

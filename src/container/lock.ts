@@ -1,0 +1,165 @@
+// One change of a container at a time, also between processes: a lock in the container's directory.
+//
+// The lock is a directory ROOT/ID/lock with one entry named after its owner (pid, start time, pid namespace). It is
+// made beside and renamed into place, which fails while the place is taken by a directory that is not empty. So
+// the owner is known from the first moment; a lock is never older than its owner's entry; and the lock of a dead
+// owner is taken over by unlinking that entry, whose name no later owner has. proper-lockfile holds the lock; its
+// own rule, by age, would take it from a living owner who waits for a hook.
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import type { Context } from "../context.ts";
+import { phrases, TsruncError } from "../errors.ts";
+import { isProcessAlive, readProcessStat } from "../host/process-stat.ts";
+import { containerPaths } from "./record.ts";
+import { codeOf, createContainerDir, describeFsError, hasContainerDir } from "./store.ts";
+
+type Rooted = Pick<Context, "root">;
+
+/** How long a command waits for another one that works on the same container, in milliseconds. */
+const WAIT_MS = 10_000;
+const POLL_MS = 10;
+/** How long the lock of a process that cannot be seen from here is respected. */
+const FOREIGN_MS = 60_000;
+/** Age at which proper-lockfile would take a lock over: never within the life of a command. */
+const NEVER_STALE_MS = 1_000_000_000;
+
+/** Runs `action` while no other command changes the container; its directory must exist. */
+export async function withContainerLock<T>(
+  ctx: Rooted,
+  id: string,
+  action: () => Promise<T> | T,
+  waitMs = WAIT_MS,
+): Promise<T> {
+  if (!hasContainerDir(ctx, id)) throw new TsruncError(phrases.absent);
+  const release = await acquireLock(containerPaths(ctx.root, id).dir, id, waitMs);
+  try {
+    return await action();
+  } finally {
+    release();
+  }
+}
+
+/**
+ * Makes the directory of a new container and runs `action` under its lock. `container with given ID already
+ * exists` if there is one. What `action` leaves behind an error is its own business.
+ */
+export async function withNewContainer<T>(
+  ctx: Rooted,
+  id: string,
+  action: () => Promise<T> | T,
+): Promise<T> {
+  const made = lstatSync(createContainerDir(ctx, id)).ino;
+  return await withContainerLock(ctx, id, () => {
+    // Between the two steps `delete --force` may have removed the directory and another `create` made its own.
+    const now = lstatSync(containerPaths(ctx.root, id).dir, { throwIfNoEntry: false });
+    if (now?.ino !== made) throw new TsruncError(phrases.absent);
+    return action();
+  });
+}
+
+async function acquireLock(dir: string, id: string, waitMs: number): Promise<() => void> {
+  const { lockSync } = await import("proper-lockfile");
+  const place = `${dir}/lock`;
+  const owner = describeOwner();
+  const options = {
+    realpath: false,
+    lockfilePath: place,
+    stale: NEVER_STALE_MS,
+    onCompromised: () => {}, // only its timer calls this, for a lock that `delete` has removed
+    fs: lockFiles(dir, owner),
+  };
+  const deadline = Date.now() + waitMs;
+  for (;;) {
+    try {
+      return lockSync(dir, options);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "ENOENT") throw new TsruncError(phrases.absent);
+      if (code !== "ELOCKED") throw describeFsError("container's lock", error);
+    }
+    const holder = findLiveOwner(place);
+    if (holder === undefined) continue;
+    if (Date.now() >= deadline) {
+      throw new TsruncError(`container ${id} is in use by another command (process ${holder})`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** The calls that proper-lockfile makes, on a lock that carries its owner's name. */
+function lockFiles(dir: string, owner: string): object {
+  return {
+    mkdirSync(place: string): void {
+      const bid = `${dir}/lock.${owner}`;
+      mkdirSync(bid, { recursive: false, mode: 0o700 });
+      writeFileSync(`${bid}/${owner}`, "", { mode: 0o600 });
+      try {
+        renameSync(bid, place);
+      } catch (error) {
+        unlinkSync(`${bid}/${owner}`);
+        rmdirSync(bid);
+        const taken = codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST";
+        throw taken ? Object.assign(new Error("the lock is taken"), { code: "EEXIST" }) : error;
+      }
+    },
+    rmdirSync(place: string): void {
+      try {
+        unlinkSync(`${place}/${owner}`);
+        rmdirSync(place);
+      } catch (error) {
+        // The container was deleted, or the next owner came between the two calls.
+        const code = codeOf(error);
+        if (code !== "ENOENT" && code !== "ENOTEMPTY") throw error;
+      }
+    },
+    statSync: (place: string) => lstatSync(place),
+    utimesSync: () => {},
+  };
+}
+
+/** Pid of the process that holds a lock; takes the lock off a dead one. Undefined if nobody holds it (any more). */
+function findLiveOwner(place: string): number | undefined {
+  let names: string[];
+  try {
+    names = readdirSync(place);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw describeFsError("container's lock", error);
+  }
+  for (const name of names) {
+    const entry = `${place}/${name}`;
+    if (isOwnerAlive(entry, name)) return Number.parseInt(name, 10);
+    try {
+      unlinkSync(entry);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw describeFsError("container's lock", error);
+    }
+  }
+  return undefined;
+}
+
+/** Nothing is known about a process of another pid namespace: its lock is respected for a time. */
+function isOwnerAlive(entry: string, name: string): boolean {
+  const [pid, startTime, namespace] = name.split("-");
+  if (namespace === pidNamespace()) return isProcessAlive(Number(pid), startTime ?? "");
+  const made = lstatSync(entry, { throwIfNoEntry: false })?.mtimeMs;
+  return made !== undefined && made > Date.now() - FOREIGN_MS;
+}
+
+/** `PID-STARTTIME-PIDNAMESPACE` of this process. */
+function describeOwner(): string {
+  return `${process.pid}-${readProcessStat("self")?.startTime ?? "0"}-${pidNamespace()}`;
+}
+
+/** Inode number of this process's pid namespace. */
+function pidNamespace(): string {
+  return readlinkSync("/proc/self/ns/pid").replace(/[^0-9]/g, "");
+}

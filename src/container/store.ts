@@ -1,0 +1,152 @@
+// The containers' state directories: ROOT/ID for each container (0700, files 0600).
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import type { Context } from "../context.ts";
+import { phrases, TsruncError } from "../errors.ts";
+import { errnoText } from "../linux/errno.ts";
+import { type ContainerRecord, containerPaths } from "./record.ts";
+
+type Rooted = Pick<Context, "root">;
+
+/** NAME_MAX: the id is the name of a directory. */
+const MAX_ID_BYTES = 255;
+
+/** Throws unless the text can be a container's id: `[A-Za-z0-9_+.-]+`, not `.` or `..`. */
+export function checkId(id: string): void {
+  if (isId(id)) return;
+  throw new TsruncError(phrases.invalidId);
+}
+
+function isId(id: string): boolean {
+  return /^[A-Za-z0-9_+.-]+$/.test(id) && id !== "." && id !== ".." && id.length <= MAX_ID_BYTES;
+}
+
+/** Makes the directory of a new container; of two callers at once exactly one succeeds. */
+export function createContainerDir(ctx: Rooted, id: string): string {
+  checkId(id);
+  const { dir } = containerPaths(ctx.root, id);
+  try {
+    // Umask may take bits of the mode away, so it is set again where this call made the directory.
+    if (mkdirSync(ctx.root, { recursive: true, mode: 0o711 }) !== undefined) chmodSync(ctx.root, 0o711);
+    mkdirSync(dir, { mode: 0o700 });
+    chmodSync(dir, 0o700);
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") throw new TsruncError(phrases.exists);
+    throw describeFsError("container's state directory", error);
+  }
+  return dir;
+}
+
+/** Whether there is a state directory (even a half-made one) for an id. */
+export function hasContainerDir(ctx: Rooted, id: string): boolean {
+  checkId(id);
+  return lstatSync(containerPaths(ctx.root, id).dir, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Reads a container's record; `container does not exist` if there is none. */
+export function readRecord(ctx: Rooted, id: string): ContainerRecord {
+  const record = findRecord(ctx, id);
+  if (record === undefined) throw new TsruncError(phrases.absent);
+  return record;
+}
+
+/** Reads a container's record, or gives undefined if there is none. */
+export function findRecord(ctx: Rooted, id: string): ContainerRecord | undefined {
+  checkId(id);
+  const path = containerPaths(ctx.root, id).record;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw describeFsError("container's state", error);
+  }
+  return parseRecord(path, text, id);
+}
+
+function parseRecord(path: string, text: string, id: string): ContainerRecord {
+  let value: ContainerRecord;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new TsruncError(`${path}: not JSON`);
+  }
+  if (value?.version !== 1) throw new TsruncError(`${path}: written by another version of tsrunc`);
+  if (value.id !== id) throw new TsruncError(`${path}: belongs to container ${JSON.stringify(value.id)}`);
+  return value;
+}
+
+/** Writes a container's record so that a reader sees either the old one or the new one. */
+export function writeRecord(ctx: Rooted, record: ContainerRecord): void {
+  checkId(record.id);
+  const path = containerPaths(ctx.root, record.id).record;
+  const temporary = `${path}.new`;
+  try {
+    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
+    renameSync(temporary, path);
+  } catch (error) {
+    throw describeFsError("container's state", error);
+  }
+}
+
+/**
+ * Removes a container's directory with everything in it and follows no symbolic link. The record goes first: what
+ * an interrupted removal leaves is no container for any command but `delete --force`.
+ */
+export function removeContainerDir(ctx: Rooted, id: string): void {
+  checkId(id);
+  const { dir, record } = containerPaths(ctx.root, id);
+  try {
+    removeEntry(record);
+    removeEntry(dir);
+  } catch (error) {
+    throw describeFsError("container's state directory", error);
+  }
+}
+
+/** Another command may put its bid for the lock into the directory while it is emptied: then once more. */
+const REMOVE_ATTEMPTS = 100;
+
+function removeEntry(path: string): void {
+  for (let attempt = 1; ; attempt++) {
+    const entry = lstatSync(path, { throwIfNoEntry: false });
+    if (entry === undefined) return;
+    try {
+      if (!entry.isDirectory()) return unlinkSync(path);
+      for (const name of readdirSync(path)) removeEntry(`${path}/${name}`);
+      return rmdirSync(path);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "ENOENT") return;
+      if (code !== "ENOTEMPTY" || attempt === REMOVE_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Ids of all containers, sorted; throws the file system's error if the root cannot be read. */
+export function listIds(ctx: Rooted): string[] {
+  return readdirSync(ctx.root).filter(isId).sort();
+}
+
+/** `ENOENT` and the like of an error that node:fs threw; undefined for any other. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+}
+
+/** An error of node:fs in tsrunc's wording; anything else is given back as it is. */
+export function describeFsError(intent: string, error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { syscall, path, errno } = error as NodeJS.ErrnoException;
+  if (syscall === undefined || errno === undefined) return error;
+  return new TsruncError(`${intent}: ${syscall} ${path ?? ""}: ${errnoText(Math.abs(errno))}`);
+}

@@ -1,0 +1,35 @@
+// What /proc says about a process that need not be a child of this one.
+import { readFileSync } from "node:fs";
+
+export interface ProcessStat {
+  /** One letter, for example `Z` for a zombie: proc_pid_stat(5), field 3. */
+  readonly state: string;
+  /** Time of its start in clock ticks since boot, decimal digits: field 22. */
+  readonly startTime: string;
+}
+
+/** Reads /proc/PID/stat; undefined if there is no such process. */
+export function readProcessStat(pid: number | "self"): ProcessStat | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined; // ENOENT, or ESRCH when it ends while it is read
+  }
+  return parseProcessStat(text);
+}
+
+/** The second field is the command's name in parentheses, and the name may hold parentheses and spaces itself. */
+export function parseProcessStat(text: string): ProcessStat | undefined {
+  const rest = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const state = rest[0];
+  const startTime = rest[19]; // rest begins at field 3
+  return state && startTime ? { state, startTime } : undefined;
+}
+
+/** Whether the process that had this start time still runs; a zombie does not. */
+export function isProcessAlive(pid: number, startTime: string): boolean {
+  if (pid <= 0) return false;
+  const stat = readProcessStat(pid);
+  return stat !== undefined && stat.startTime === startTime && stat.state !== "Z" && stat.state !== "X";
+}
