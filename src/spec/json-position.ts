@@ -111,6 +111,9 @@ export function findSyntaxError(text: string): SyntaxProblem | undefined {
       expected = expected === ", or ]" ? "value" : "key";
     } else {
       const end = wantsValue ? skipScalar(text, at) : undefined;
+      if (end === undefined && wantsValue && /[-+.\d]/.test(char ?? "")) {
+        return placeOf(text, at, "not a number as JSON writes them");
+      }
       if (end === undefined) {
         return placeOf(text, at, `expected ${WORDING[expected]}, found ${describeAt(text, at)}`);
       }

@@ -15,10 +15,14 @@ export function findNamespace(config: Config, type: NamespaceType) {
   return config.linux?.namespaces?.find((namespace) => namespace.type === type);
 }
 
+function wordNeed(type: NamespaceType): string {
+  return `needs ${type === "ipc" ? "an" : "a"} ${type} namespace in linux.namespaces`;
+}
+
 /** A rule's message if the container has no namespace of `type`, new or joined. */
 export function needNamespace(config: Config, type: NamespaceType): Findings {
   if (findNamespace(config, type) !== undefined) return undefined;
-  return `needs a ${type} namespace in linux.namespaces`;
+  return wordNeed(type);
 }
 
 export function checkAbsolute(path: string): Findings {
@@ -159,7 +163,7 @@ export function checkUserNamespace(config: Config): Finding[] {
     const present = (config.linux?.[name]?.length ?? 0) > 0;
     const at = ["linux", name];
     if (user === undefined) {
-      return present ? [{ at, message: "needs a user namespace in linux.namespaces" }] : [];
+      return present ? [{ at, message: wordNeed("user") }] : [];
     }
     return present || user.path !== undefined
       ? []
@@ -192,7 +196,7 @@ export function checkTimeOffsets(offsets: Readonly<Record<string, unknown>>, con
   if (names.length === 0) return [];
   const time = findNamespace(config, "time");
   const findings: Finding[] = [];
-  if (time === undefined) findings.push("needs a time namespace in linux.namespaces");
+  if (time === undefined) findings.push(wordNeed("time"));
   else if (time.path !== undefined) findings.push("cannot be set in a time namespace that is joined");
   for (const name of names) {
     if (name === "monotonic" || name === "boottime") continue;
@@ -234,7 +238,7 @@ export function checkSysctls(sysctls: Readonly<Record<string, string>>, config: 
       return [{ at: [name], message: `conflicts with ${field}` }];
     }
     if (type !== undefined && findNamespace(config, type) !== undefined) return [];
-    const hint = type === undefined ? "" : `: needs a ${type} namespace in linux.namespaces`;
+    const hint = type === undefined ? "" : `: ${wordNeed(type)}`;
     const message = `sysctl ${JSON.stringify(name)} is not in a separate kernel namespace${hint}`;
     return [{ at: [name], message }];
   });
