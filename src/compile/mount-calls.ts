@@ -1,0 +1,94 @@
+// Groups of calls that every file about mounts needs.
+import { AT, MNT, MOUNT_ATTR, MOUNT_ATTR_SIZE, MOVE_MOUNT, MS, OPEN_TREE } from "../linux/mount-flags.ts";
+import type { AttributeChange, Propagation } from "../linux/mount-options.ts";
+import { AT_FDCWD, flags, NULL, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import type { NumberArg, OutBuffer, Result } from "../plan/step.ts";
+
+/** A bit mask as an argument, printed by the names of its bits. */
+export function nameBits(table: Readonly<Record<string, number>>, value: number): NumberArg {
+  const names: string[] = [];
+  let rest = value;
+  for (const [name, bits] of Object.entries(table)) {
+    if (bits === 0 || (rest & bits) !== bits) continue;
+    names.push(name);
+    rest &= ~bits;
+  }
+  if (rest !== 0) names.push(`0x${rest.toString(16)}`);
+  return { kind: "number", value, text: names.join("|") || "0" };
+}
+
+/**
+ * A detached copy of the mount at a path or of a descriptor, with what is mounted below it if `recursive`
+ * (open_tree(2)). Its propagation is still that of the original: see `setPropagation`.
+ */
+export function cloneTree(p: PlanBuilder, from: string | Result, recursive: boolean, name: string): Result {
+  const byFd = typeof from !== "string";
+  const how = flags(
+    OPEN_TREE,
+    "OPEN_TREE_CLONE",
+    "OPEN_TREE_CLOEXEC",
+    ...(byFd ? (["AT_EMPTY_PATH"] as const) : []),
+    ...(recursive ? (["AT_RECURSIVE"] as const) : []),
+  );
+  return p.call("open_tree", byFd ? [from, "", how] : [AT_FDCWD, from, how], { name });
+}
+
+/** Attaches a mount, given by its descriptor, on top of what another descriptor refers to. */
+export function moveMount(p: PlanBuilder, mount: Result, target: Result | NumberArg): void {
+  const how = flags(MOVE_MOUNT, "MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH");
+  p.call("move_mount", [mount, "", target, "", how]);
+}
+
+function atFlags(recursive: boolean): NumberArg {
+  return recursive ? flags(AT, "AT_EMPTY_PATH", "AT_RECURSIVE") : flags(AT, "AT_EMPTY_PATH");
+}
+
+/** Changes the attributes of a mount given by its descriptor (mount_setattr(2)); no call if nothing changes. */
+export function setAttributes(
+  p: PlanBuilder,
+  mount: Result,
+  { set, clear }: AttributeChange,
+  recursive = false,
+): void {
+  if (set === 0 && clear === 0) return;
+  const attr = struct(
+    u64("attr_set", set === 0 ? 0 : nameBits(MOUNT_ATTR, set)),
+    u64("attr_clr", clear === 0 ? 0 : nameBits(MOUNT_ATTR, clear)),
+    u64("propagation", 0),
+    u64("userns_fd", 0),
+  );
+  p.call("mount_setattr", [mount, "", atFlags(recursive), attr, MOUNT_ATTR_SIZE]);
+}
+
+export function setReadOnly(p: PlanBuilder, mount: Result): void {
+  setAttributes(p, mount, { set: MOUNT_ATTR.MOUNT_ATTR_RDONLY, clear: 0 });
+}
+
+export function setPropagation(
+  p: PlanBuilder,
+  mount: Result,
+  { flag, recursive }: Omit<Propagation, "name">,
+): void {
+  const attr = struct(
+    u64("attr_set", 0),
+    u64("attr_clr", 0),
+    u64("propagation", flags(MS, flag)),
+    u64("userns_fd", 0),
+  );
+  p.call("mount_setattr", [mount, "", atFlags(recursive), attr, MOUNT_ATTR_SIZE]);
+}
+
+/** mount(2) with nothing but a propagation. */
+export function propagatePath(p: PlanBuilder, path: string, flag: keyof typeof MS, recursive: boolean): void {
+  p.call("mount", [NULL, path, NULL, recursive ? flags(MS, flag, "MS_REC") : flags(MS, flag), NULL]);
+}
+
+/** Unmounts the working directory, which must be a mount's root, with all that is mounted below it. */
+export function detachWorkingDirectory(p: PlanBuilder): void {
+  p.call("umount2", [".", flags(MNT, "MNT_DETACH")]);
+}
+
+/** statx(2) of a descriptor. */
+export function statFd(p: PlanBuilder, fd: Result, mask: NumberArg, buffer: OutBuffer): void {
+  p.call("statx", [fd, "", flags(AT, "AT_EMPTY_PATH"), mask, buffer]);
+}

@@ -1,0 +1,163 @@
+// What is mounted from the host, opened before init enters any namespace: with the caller's privilege, by the
+// host's paths, which nothing in the container can influence. The trees are detached copies; inside the container
+// they are only moved into place.
+import { posix } from "node:path";
+import { ConfigError } from "../errors.ts";
+import type { MS } from "../linux/mount-flags.ts";
+import { type MountOptions, parseMountOptions } from "../linux/mount-options.ts";
+import type { PlanBuilder } from "../plan/build.ts";
+import type { Result } from "../plan/step.ts";
+import type { Config, Mount } from "../spec/config.ts";
+import { isBoundDevice, listDevices } from "./devices.ts";
+import type { Facts } from "./facts.ts";
+import { cloneTree, setAttributes, setPropagation } from "./mount-calls.ts";
+import { cleanPath } from "./mount-target.ts";
+import { hasNamespace, type NamespaceSet, readNamespaces } from "./namespaces.ts";
+
+/** Descriptors in init of detached mount trees. */
+export interface MountSources {
+  /** The root file system; absent without a mount namespace of the container's own. */
+  readonly rootfs?: Result;
+  /** By index in config.mounts. */
+  readonly binds: ReadonlyMap<number, Result>;
+  /** For mounts of type cgroup without a cgroup namespace, by index in config.mounts: v2 one, v1 one a hierarchy. */
+  readonly cgroups: ReadonlyMap<number, readonly Result[]>;
+  /** Host devices for a container that may not make any, by path. */
+  readonly devices: ReadonlyMap<string, Result>;
+}
+
+/** Path of a bind mount's source; a relative one counts from the bundle. */
+export function resolveSource(bundle: string, source: string): string {
+  return posix.resolve(bundle, source);
+}
+
+/** Also with type `bind` alone, as crun takes it; with the option, the type means nothing. */
+export function isBindMount(mount: Mount, options: MountOptions): boolean {
+  return options.bind !== undefined || mount.type === "bind";
+}
+
+/** How an entry of mounts[] is told in plans and errors. */
+export function describeMount(mount: Mount, options: MountOptions): string {
+  const what = isBindMount(mount, options) ? `bind ${mount.source ?? ""}` : (mount.type ?? "remount");
+  return `${what} on ${mount.destination}`;
+}
+
+/**
+ * Opens all sources. For the caller's mount namespace and privilege, when the container's cgroups exist.
+ * Leaves the working directory at the root file system's path: see `attachRootfs`.
+ */
+export function openMountSources(p: PlanBuilder, config: Config, facts: Facts): MountSources {
+  const namespaces = readNamespaces(config);
+  const binds = new Map<number, Result>();
+  const cgroups = new Map<number, readonly Result[]>();
+  const own = hasNamespace(namespaces, "mount");
+  const rootfs = own ? openRootfs(p, config, facts, namespaces) : undefined;
+  for (const [index, mount] of (config.mounts ?? []).entries()) {
+    const options = parseMountOptions(mount.options ?? []);
+    p.at(`mounts[${index}]`, describeMount(mount, options), () => {
+      if (isBindMount(mount, options)) binds.set(index, openBind(p, config, facts, index, mount, options));
+      else if (isCgroupMount(mount, facts) && !hasNamespace(namespaces, "cgroup"))
+        cgroups.set(index, openCgroups(p, config, facts, options));
+    });
+  }
+  return { ...(rootfs ? { rootfs } : {}), binds, cgroups, devices: openDevices(p, config, namespaces) };
+}
+
+/** `cgroup` is special on every host, `cgroup2` only where the container has a cgroup of version 2. */
+export function isCgroupMount(mount: Mount, facts: Facts): boolean {
+  return mount.type === "cgroup" || (mount.type === "cgroup2" && facts.cgroupMounts.unified !== undefined);
+}
+
+type Propagating = { readonly flag: keyof typeof MS; readonly recursive: boolean };
+
+/** The rootfs tree never shares anything with the host: what it is to be in the end is set in `finishRootfs`. */
+function openRootfs(p: PlanBuilder, config: Config, facts: Facts, namespaces: NamespaceSet): Result {
+  return p.at("root.path", `open the root file system ${facts.rootfs}`, () => {
+    const tree = cloneTree(p, facts.rootfs, true, "rootfs");
+    const wanted = config.linux?.rootfsPropagation?.replace(/^r/, "");
+    const isPrivate = wanted === "private" || wanted === "unbindable";
+    setPropagation(p, tree, { flag: isPrivate ? "MS_PRIVATE" : "MS_SLAVE", recursive: true });
+    // As runc leaves it: only with `slave` do the host's later mounts reach the root itself.
+    if (!isPrivate && wanted !== "slave") setPropagation(p, tree, { flag: "MS_PRIVATE", recursive: false });
+    if (namespaces.created.has("mount")) p.call("chdir", [facts.rootfs]);
+    return tree;
+  });
+}
+
+/**
+ * Propagation that a tree from the host has before its own options: what the container's mount namespace would
+ * have given it. With `shared` mounts made in the container reach the host, which is what it is for.
+ */
+function inheritedPropagation(config: Config): Propagating | undefined {
+  switch (config.linux?.rootfsPropagation) {
+    case "shared":
+      return undefined;
+    case "rshared":
+      return { flag: "MS_SHARED", recursive: true };
+    case "private":
+    case "rprivate":
+    case "unbindable":
+    case "runbindable":
+      return { flag: "MS_PRIVATE", recursive: true };
+    default:
+      return { flag: "MS_SLAVE", recursive: true };
+  }
+}
+
+function cloneSource(p: PlanBuilder, config: Config, path: string, recursive: boolean, name: string): Result {
+  const tree = cloneTree(p, path, recursive, name);
+  const propagation = inheritedPropagation(config);
+  if (propagation) setPropagation(p, tree, propagation);
+  return tree;
+}
+
+/** What the source's mount has already, such as nosuid, it keeps unless an option clears it. */
+function applyAttributes(p: PlanBuilder, tree: Result, options: MountOptions): void {
+  setAttributes(p, tree, options.attributes);
+  setAttributes(p, tree, options.recursiveAttributes, true);
+}
+
+function openBind(
+  p: PlanBuilder,
+  config: Config,
+  facts: Facts,
+  index: number,
+  mount: Mount,
+  options: MountOptions,
+): Result {
+  if (options.data.length > 0)
+    throw new ConfigError("config.json", [
+      {
+        path: `mounts[${index}].options`,
+        message: `a bind mount takes no options of a file system, and has ${JSON.stringify(options.data.join(","))}`,
+      },
+    ]);
+  const source = resolveSource(facts.bundle, mount.source ?? "");
+  const tree = cloneSource(p, config, source, options.bind === "recursive", "source");
+  applyAttributes(p, tree, options);
+  return tree;
+}
+
+function openCgroups(p: PlanBuilder, config: Config, facts: Facts, options: MountOptions): readonly Result[] {
+  const { unified, hierarchies } = facts.cgroupMounts;
+  const directories = unified === undefined ? hierarchies.map(({ source }) => source) : [unified];
+  return directories.map((directory) => {
+    const tree = cloneSource(p, config, directory, true, "cgroup");
+    applyAttributes(p, tree, options);
+    return tree;
+  });
+}
+
+function openDevices(p: PlanBuilder, config: Config, namespaces: NamespaceSet): ReadonlyMap<string, Result> {
+  const opened = new Map<string, Result>();
+  if (!hasNamespace(namespaces, "user")) return opened;
+  for (const { device, path } of listDevices(config)) {
+    if (!isBoundDevice(device)) continue;
+    p.at(path, `open the host's ${device.path}`, () => {
+      const tree = cloneTree(p, cleanPath(device.path), false, "device");
+      setPropagation(p, tree, { flag: "MS_PRIVATE", recursive: false });
+      opened.set(cleanPath(device.path), tree);
+    });
+  }
+  return opened;
+}

@@ -1,0 +1,109 @@
+// The root file system: attached in the container's mount namespace, and finished once it is the root.
+import { MOUNT_ATTR, MOUNT_ATTR_SIZE, MOVE_MOUNT, type MS } from "../linux/mount-flags.ts";
+import { AT_FDCWD, flags, openFlags, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import type { Result } from "../plan/step.ts";
+import type { Config } from "../spec/config.ts";
+import type { Facts } from "./facts.ts";
+import { propagatePath, setReadOnly } from "./mount-calls.ts";
+import type { MountSources } from "./mount-sources.ts";
+import { cleanPath, ensureDirectory } from "./mount-target.ts";
+import type { Mounted } from "./mounts.ts";
+import { hasNamespace, readNamespaces } from "./namespaces.ts";
+
+type PropagationFlag = keyof typeof MS & `MS_${"SHARED" | "SLAVE" | "PRIVATE" | "UNBINDABLE"}`;
+
+/** linux.rootfsPropagation as flags of mount(2); undefined if absent. */
+function readPropagation(config: Config): { flag: PropagationFlag; recursive: boolean } | undefined {
+  const wanted = config.linux?.rootfsPropagation;
+  if (wanted === undefined) return undefined;
+  const recursive = wanted.startsWith("r");
+  const name = (recursive ? wanted.slice(1) : wanted).toUpperCase();
+  return { flag: `MS_${name}` as PropagationFlag, recursive };
+}
+
+/**
+ * Puts the root file system in place and opens it: a descriptor for look-ups that stay below it. For init in the
+ * container's mount namespace. Sets init's umask to 0.
+ *
+ * Without a mount namespace of the container's own, nothing is attached: its mounts are then made in the
+ * runtime's namespace, below facts.rootfs, as with runc.
+ */
+export function attachRootfs(p: PlanBuilder, config: Config, facts: Facts, sources: MountSources): Result {
+  return p.at("root.path", `attach the root file system ${facts.rootfs}`, () => {
+    p.call("umask", [0]);
+    const tree = sources.rootfs;
+    if (tree === undefined)
+      return p.call("openat", [AT_FDCWD, facts.rootfs, openFlags("O_PATH", "O_DIRECTORY", "O_CLOEXEC")], {
+        name: "root",
+      });
+    separateFromHost(p, config, facts);
+    // In a new mount namespace the working directory is still the root file system's path (openMountSources),
+    // even where the container's user may not search that path.
+    const isNew = readNamespaces(config).created.has("mount");
+    p.call("chdir", [facts.rootfs], isNew ? { tolerate: ["EACCES"] } : {});
+    const how = flags(MOVE_MOUNT, "MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH");
+    p.call("move_mount", [tree, "", AT_FDCWD, "", how]);
+    return tree;
+  });
+}
+
+/**
+ * Nothing that is mounted from here on reaches the host. Where rootfsPropagation leaves the namespace's root shared,
+ * at least the mount that the root file system is attached to must not be: pivot_root(2) needs that as well.
+ */
+function separateFromHost(p: PlanBuilder, config: Config, facts: Facts): void {
+  const propagation = readPropagation(config) ?? { flag: "MS_SLAVE", recursive: true };
+  p.at("linux.rootfsPropagation", "set the propagation of the mount namespace", () => {
+    propagatePath(p, "/", propagation.flag, propagation.recursive);
+    if (propagation.recursive && propagation.flag !== "MS_SHARED") return;
+    const flag = propagation.flag === "MS_SLAVE" ? "MS_SLAVE" : "MS_PRIVATE";
+    propagatePath(p, findParentMount(facts), flag, false);
+  });
+}
+
+/** Mount point that the path of the root file system lies on. */
+function findParentMount(facts: Facts): string {
+  let found = "/";
+  for (const { path } of facts.mountPoints) {
+    if (isWithin(facts.rootfs, path) && path.length > found.length) found = path;
+  }
+  return found;
+}
+
+/** Whether a clean absolute path is another one or lies below it. */
+export function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory === "/" ? "/" : `${directory}/`);
+}
+
+/** Makes the process's working directory if it is missing. */
+export function createCwd(p: PlanBuilder, config: Config, root: Result): void {
+  const cwd = config.process?.cwd;
+  if (cwd === undefined) return;
+  p.at("process.cwd", `create the working directory ${cwd}`, () => ensureDirectory(p, root, cleanPath(cwd)));
+}
+
+/** Last touches once init is in the root: read-only mounts that had to be writable until now, and propagation. */
+export function finishRootfs(p: PlanBuilder, config: Config, mounted: Mounted): void {
+  for (const { index, mount } of mounted.readOnlyLater) {
+    p.at(`mounts[${index}]`, `make ${config.mounts?.[index]?.destination} read-only`, () => {
+      setReadOnly(p, mount);
+      p.call("close", [mount]);
+    });
+  }
+  if (!hasNamespace(readNamespaces(config), "mount")) return; // "/" is a mount of the host
+  const propagation = readPropagation(config);
+  if (propagation)
+    p.at("linux.rootfsPropagation", "set the propagation of the root", () =>
+      propagatePath(p, "/", propagation.flag, propagation.recursive),
+    );
+  if (config.root.readonly === true)
+    p.at("root.readonly", "make the root read-only", () => {
+      const attr = struct(
+        u64("attr_set", flags(MOUNT_ATTR, "MOUNT_ATTR_RDONLY")),
+        u64("attr_clr", 0),
+        u64("propagation", 0),
+        u64("userns_fd", 0),
+      );
+      p.call("mount_setattr", [AT_FDCWD, "/", 0, attr, MOUNT_ATTR_SIZE]);
+    });
+}

@@ -1,0 +1,228 @@
+// The options of mounts[].options: config.md "Linux mount options", mount(8), and runc's `tmpcopyup`.
+import { MOUNT_ATTR, MS } from "./mount-flags.ts";
+
+export type AccessTime = "relatime" | "noatime" | "strictatime";
+
+/** Options that belong to the file system's superblock, not to the one mount of it. `ro` is both. */
+export type SuperblockFlag = "sync" | "dirsync" | "lazytime" | "mand" | "iversion" | "silent";
+
+export interface Propagation {
+  readonly name: string;
+  /** MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE. */
+  readonly flag: keyof typeof MS;
+  readonly recursive: boolean;
+}
+
+/** What one option means. */
+type Meaning =
+  | { readonly kind: "attribute"; readonly bit: number; readonly on: boolean; readonly recursive: boolean }
+  | { readonly kind: "atime"; readonly mode: AccessTime; readonly on: boolean; readonly recursive: boolean }
+  | { readonly kind: "superblock"; readonly flag: SuperblockFlag; readonly on: boolean }
+  | { readonly kind: "propagation"; readonly propagation: Propagation }
+  | { readonly kind: "bind"; readonly recursive: boolean }
+  | { readonly kind: "remount" | "tmpcopyup" | "nothing" };
+
+const ATTRIBUTES: readonly (readonly [on: string, off: string, bit: keyof typeof MOUNT_ATTR])[] = [
+  ["ro", "rw", "MOUNT_ATTR_RDONLY"],
+  ["nosuid", "suid", "MOUNT_ATTR_NOSUID"],
+  ["nodev", "dev", "MOUNT_ATTR_NODEV"],
+  ["noexec", "exec", "MOUNT_ATTR_NOEXEC"],
+  ["nodiratime", "diratime", "MOUNT_ATTR_NODIRATIME"],
+  ["nosymfollow", "symfollow", "MOUNT_ATTR_NOSYMFOLLOW"],
+];
+const ACCESS_TIMES: readonly (readonly [on: string, off: string, mode: AccessTime])[] = [
+  ["relatime", "norelatime", "relatime"],
+  ["noatime", "atime", "noatime"],
+  ["strictatime", "nostrictatime", "strictatime"],
+];
+const SUPERBLOCK: readonly (readonly [on: string, off: string | undefined, flag: SuperblockFlag])[] = [
+  ["sync", "async", "sync"],
+  ["dirsync", undefined, "dirsync"],
+  ["lazytime", "nolazytime", "lazytime"],
+  ["mand", "nomand", "mand"],
+  ["iversion", "noiversion", "iversion"],
+  ["silent", "loud", "silent"],
+];
+const PROPAGATIONS = [
+  ["shared", "MS_SHARED"],
+  ["slave", "MS_SLAVE"],
+  ["private", "MS_PRIVATE"],
+  ["unbindable", "MS_UNBINDABLE"],
+] as const;
+
+function listMeanings(): ReadonlyMap<string, Meaning> {
+  const meanings = new Map<string, Meaning>([
+    ["defaults", { kind: "nothing" }],
+    ["bind", { kind: "bind", recursive: false }],
+    ["rbind", { kind: "bind", recursive: true }],
+    ["remount", { kind: "remount" }],
+    ["tmpcopyup", { kind: "tmpcopyup" }],
+  ]);
+  for (const recursive of [false, true]) {
+    const r = recursive ? "r" : "";
+    for (const [on, off, name] of ATTRIBUTES) {
+      const bit = MOUNT_ATTR[name];
+      meanings.set(r + on, { kind: "attribute", bit, on: true, recursive });
+      meanings.set(r + off, { kind: "attribute", bit, on: false, recursive });
+    }
+    for (const [on, off, mode] of ACCESS_TIMES) {
+      meanings.set(r + on, { kind: "atime", mode, on: true, recursive });
+      meanings.set(r + off, { kind: "atime", mode, on: false, recursive });
+    }
+    for (const [name, flag] of PROPAGATIONS)
+      meanings.set(r + name, { kind: "propagation", propagation: { name: r + name, flag, recursive } });
+  }
+  for (const [on, off, flag] of SUPERBLOCK) {
+    meanings.set(on, { kind: "superblock", flag, on: true });
+    if (off !== undefined) meanings.set(off, { kind: "superblock", flag, on: false });
+  }
+  return meanings;
+}
+
+const MEANINGS = listMeanings();
+
+/** Every option that has a meaning of its own, sorted; any other is data for the file system. */
+export const MOUNT_OPTIONS: readonly string[] = [...MEANINGS.keys()].sort();
+
+/** Attributes of a mount that are set and cleared: attr_set and attr_clr of mount_setattr(2). */
+export interface AttributeChange {
+  readonly set: number;
+  readonly clear: number;
+}
+
+export interface MountOptions {
+  readonly bind: "shallow" | "recursive" | undefined;
+  readonly remount: boolean;
+  /** For the mount itself. */
+  readonly attributes: AttributeChange;
+  /** For the mount and all mounts below it. */
+  readonly recursiveAttributes: AttributeChange;
+  readonly superblock: ReadonlySet<SuperblockFlag>;
+  /** In the order in which they are to be applied. */
+  readonly propagations: readonly Propagation[];
+  readonly tmpcopyup: boolean;
+  /** `key` or `key=value`, values without the quotes that keep commas together. */
+  readonly data: readonly string[];
+}
+
+interface AttributeDraft {
+  set: number;
+  clear: number;
+  atime?: AccessTime | undefined;
+}
+
+/** The access-time modes are alternatives, so that a later one replaces an earlier one. */
+function changeAccessTime(draft: AttributeDraft, mode: AccessTime, on: boolean): void {
+  if (on) draft.atime = mode;
+  else if (mode === "relatime") draft.atime = draft.atime === "relatime" ? undefined : draft.atime;
+  // Not to have noatime or strictatime means to have the kernel's default.
+  else if (draft.atime === undefined || draft.atime === mode) draft.atime = "relatime";
+}
+
+function finishAttributes({ set, clear, atime }: AttributeDraft): AttributeChange {
+  if (atime === undefined) return { set, clear };
+  const bits = { relatime: 0, noatime: MOUNT_ATTR.MOUNT_ATTR_NOATIME, strictatime: 0x20 }[atime];
+  return { set: set | bits, clear: clear | MOUNT_ATTR.MOUNT_ATTR__ATIME };
+}
+
+/** Splits `a=1,b="x,y",c` at commas outside quotes; the quotes go. */
+function splitData(text: string): readonly string[] {
+  const parts: string[] = [];
+  let part = "";
+  let quoted = false;
+  for (const character of text) {
+    if (character === '"') quoted = !quoted;
+    else if (character === "," && !quoted) {
+      parts.push(part);
+      part = "";
+    } else part += character;
+  }
+  parts.push(part);
+  return parts.filter((each) => each !== "");
+}
+
+/** Reads mounts[].options; of contrary options the later one holds. */
+export function parseMountOptions(options: readonly string[]): MountOptions {
+  const attributes: AttributeDraft = { set: 0, clear: 0 };
+  const recursiveAttributes: AttributeDraft = { set: 0, clear: 0 };
+  const superblock = new Set<SuperblockFlag>();
+  const propagations: Propagation[] = [];
+  const data: string[] = [];
+  let bind: MountOptions["bind"];
+  let [remount, tmpcopyup] = [false, false];
+  for (const option of options) {
+    const meaning = MEANINGS.get(option);
+    switch (meaning?.kind) {
+      case undefined:
+        data.push(...splitData(option));
+        break;
+      case "attribute": {
+        const draft = meaning.recursive ? recursiveAttributes : attributes;
+        draft.set = meaning.on ? draft.set | meaning.bit : draft.set & ~meaning.bit;
+        draft.clear = meaning.on ? draft.clear & ~meaning.bit : draft.clear | meaning.bit;
+        break;
+      }
+      case "atime":
+        changeAccessTime(meaning.recursive ? recursiveAttributes : attributes, meaning.mode, meaning.on);
+        break;
+      case "superblock":
+        if (meaning.on) superblock.add(meaning.flag);
+        else superblock.delete(meaning.flag);
+        break;
+      case "propagation":
+        propagations.push(meaning.propagation);
+        break;
+      case "bind":
+        bind = meaning.recursive || bind === "recursive" ? "recursive" : "shallow";
+        break;
+      case "remount":
+        remount = true;
+        break;
+      case "tmpcopyup":
+        tmpcopyup = true;
+        break;
+    }
+  }
+  return {
+    bind,
+    remount,
+    attributes: finishAttributes(attributes),
+    recursiveAttributes: finishAttributes(recursiveAttributes),
+    superblock,
+    propagations,
+    tmpcopyup,
+    data,
+  };
+}
+
+/** The attributes of a new mount with both kinds of options, of which the recursive ones come last. */
+export function mergeAttributes({ attributes, recursiveAttributes }: MountOptions): number {
+  return (attributes.set & ~recursiveAttributes.clear) | recursiveAttributes.set;
+}
+
+const ATTRIBUTE_FLAGS: readonly (readonly [bit: number, flag: number])[] = [
+  [MOUNT_ATTR.MOUNT_ATTR_RDONLY, MS.MS_RDONLY],
+  [MOUNT_ATTR.MOUNT_ATTR_NOSUID, MS.MS_NOSUID],
+  [MOUNT_ATTR.MOUNT_ATTR_NODEV, MS.MS_NODEV],
+  [MOUNT_ATTR.MOUNT_ATTR_NOEXEC, MS.MS_NOEXEC],
+  [MOUNT_ATTR.MOUNT_ATTR_NOATIME, MS.MS_NOATIME],
+  [MOUNT_ATTR.MOUNT_ATTR_STRICTATIME, MS.MS_STRICTATIME],
+  [MOUNT_ATTR.MOUNT_ATTR_NODIRATIME, MS.MS_NODIRATIME],
+  [MOUNT_ATTR.MOUNT_ATTR_NOSYMFOLLOW, MS.MS_NOSYMFOLLOW],
+];
+const SUPERBLOCK_FLAGS: Readonly<Record<SuperblockFlag, number>> = {
+  sync: MS.MS_SYNCHRONOUS,
+  dirsync: MS.MS_DIRSYNC,
+  lazytime: MS.MS_LAZYTIME,
+  mand: MS.MS_MANDLOCK,
+  iversion: MS.MS_I_VERSION,
+  silent: MS.MS_SILENT,
+};
+
+/** Attributes and superblock flags as mount(2) takes them. */
+export function toMountFlags(attributes: number, superblock: ReadonlySet<SuperblockFlag>): number {
+  let value = 0;
+  for (const [bit, flag] of ATTRIBUTE_FLAGS) if (attributes & bit) value |= flag;
+  for (const flag of superblock) value |= SUPERBLOCK_FLAGS[flag];
+  return value;
+}
