@@ -2,9 +2,6 @@
 import { join } from "node:path";
 import type { CgroupRecord } from "../cgroup/types.ts";
 
-/** Version of runtime-spec that tsrunc implements; printed by `state`, `--version` and `features`. */
-export const OCI_VERSION = "1.3.0";
-
 /** A hook as in config.json ("POSIX-platform Hooks" of config.md). `timeout` is in seconds. */
 export interface HookRecord {
   readonly path: string;
@@ -49,9 +46,6 @@ export interface ContainerRecord {
   readonly hasOwnPidNamespace: boolean;
 }
 
-/** Status of a container, "State" in runtime.md; `paused` is the field's addition. */
-export type Status = "creating" | "created" | "running" | "paused" | "stopped";
-
 /** Files of a container's state directory (0700; the files 0600). */
 export interface ContainerPaths {
   readonly dir: string;
@@ -62,6 +56,8 @@ export interface ContainerPaths {
   readonly startSocket: string;
   /** The batch that `start` sends, compiled by `create`. */
   readonly startBatch: string;
+  /** JSON: for each step of init's in the batch, the text of its error and whether an errno's text follows. */
+  readonly startSteps: string;
 }
 
 /** Paths of a container's files. `id` must have passed `checkId`. */
@@ -73,6 +69,7 @@ export function containerPaths(root: string, id: string): ContainerPaths {
     config: join(dir, "config.json"),
     startSocket: join(dir, "start.sock"),
     startBatch: join(dir, "start.batch"),
+    startSteps: join(dir, "start.json"),
   };
 }
 

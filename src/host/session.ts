@@ -93,6 +93,21 @@ export function runBatch(session: Session, steps: readonly InitStep[], first: nu
 }
 
 /**
+ * Sends the last steps of init's life, which end in execve, and waits until the program runs: then the socket is
+ * closed without a word. Throws the error of a step that failed.
+ */
+export function awaitExecution(session: Session, steps: readonly InitStep[]): void {
+  const batch = encodeSteps(session, steps, 0);
+  sendAll(session, batch.bytes);
+  const { libc, socket } = session.init;
+  const bytes = new Uint8Array(REPORT_SIZE);
+  const got = libc.recv(socket, bytes, REPORT_SIZE, 0x100 /* MSG_WAITALL */);
+  if (got !== REPORT_SIZE) return;
+  const header = decodeReportHeader(bytes);
+  throw stepError(steps[batch.planIndex[header.index] as number] as InitStep, header.value);
+}
+
+/**
  * Encodes steps as a batch that is sent later or by another process. Results of steps before `first` must be
  * known.
  */

@@ -111,3 +111,16 @@ export function stepError(step: InitStep, errno: number, detail?: string): Tsrun
   const prefix = [path, intent].filter((part) => part !== "").join(": ");
   return new SyscallError(prefix, printCall(step), errno, detail);
 }
+
+/** For each step of init's in a batch: the text of its error, and whether an errno's text follows. */
+export function describeSteps(
+  steps: readonly InitStep[],
+  planIndex: readonly number[],
+): readonly (readonly [string, boolean])[] {
+  return planIndex.map((index) => {
+    const step = steps[index] as InitStep;
+    if (step.failure !== undefined) return [step.failure, step.failureWithErrno === true];
+    const { path, intent } = step.source;
+    return [[path, intent, printCall(step)].filter((part) => part !== "").join(": "), true];
+  });
+}

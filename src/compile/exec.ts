@@ -1,0 +1,73 @@
+// A further process in a container: joins the namespaces of the container's first process, then becomes the process
+// by the same steps as a container's own.
+import { PlanBuilder } from "../plan/build.ts";
+import type { OutBuffer, Plan } from "../plan/step.ts";
+import type { Process, RunnableConfig } from "../spec/config.ts";
+import { openConsole } from "./console.ts";
+import { adjustOomScore, nameInit, raiseRlimits } from "./container.ts";
+import { checkExecutable } from "./executable.ts";
+import { type CapabilitySets, setGroups } from "./identity.ts";
+import { becomeRoot, forkContainer, namespaceFlags } from "./namespaces.ts";
+import { becomeProcess, checkCwd, joinKeyring, lacksHome, readPasswd } from "./process.ts";
+import { resetScheduling, setAffinity, setScheduling } from "./scheduling.ts";
+import type { NamespaceType } from "../linux/namespaces.ts";
+
+export interface ExecPlanOptions {
+  readonly id: string;
+  /** Descriptor, in init, of a pidfd of the container's first process. */
+  readonly pidfd: number;
+  /** Namespaces of the container that are not the host's. */
+  readonly namespaces: readonly NamespaceType[];
+  readonly consoleSocket?: number | undefined;
+}
+
+/** Up to the point at which the environment is complete. */
+export function compileExec(
+  config: RunnableConfig,
+  process: Process,
+  options: ExecPlanOptions,
+): { readonly plan: Plan; readonly passwd: OutBuffer | undefined } {
+  const p = new PlanBuilder();
+  nameInit(p);
+  if (process.oomScoreAdj !== undefined) adjustOomScore(p, process.oomScoreAdj);
+  const { initial, final } = process.execCPUAffinity ?? {};
+  if (initial) setAffinity(p, "process.execCPUAffinity.initial", initial);
+  p.at("linux.cgroupsPath", "join the cgroup", () => p.host({ do: "join-cgroup", of: "launcher" }));
+  if (final) setAffinity(p, "process.execCPUAffinity.final", final);
+  else if (!initial) resetScheduling(p);
+  p.at("", "join the container's namespaces", () => {
+    if (options.namespaces.length > 0) p.call("setns", [options.pidfd, namespaceFlags(options.namespaces)]);
+    p.call("close", [options.pidfd]);
+  });
+  if (options.namespaces.includes("user")) becomeRoot(p);
+  forkContainer(p); // into the pid namespace
+  p.host({ do: "record-process" });
+  raiseRlimits(p, process);
+  p.at("", "lead a session of its own", () => p.call("setsid", []));
+  joinKeyring(p, options.id);
+  if (process.terminal && options.consoleSocket !== undefined)
+    openConsole(p, {
+      socket: options.consoleSocket,
+      uid: process.user.uid,
+      consoleSize: process.consoleSize,
+      bindConsole: false,
+    });
+  setScheduling(p, process, config);
+  setGroups(p, process);
+  checkCwd(p, process);
+  checkExecutable(p, process.args?.[0] ?? "", process.env ?? [], process.user);
+  const passwd = lacksHome(process.env ?? []) ? readPasswd(p) : undefined;
+  return { plan: p.build(), passwd };
+}
+
+/** The last batch of an exec. */
+export function compileExecStart(
+  process: Process,
+  capabilities: CapabilitySets,
+  env: readonly string[],
+  keepFds: readonly number[],
+): Plan {
+  const p = new PlanBuilder();
+  becomeProcess(p, { process, capabilities, env, keepFds });
+  return p.build();
+}

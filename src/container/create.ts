@@ -1,0 +1,265 @@
+// `create`: everything up to an init that waits for `start`.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { createCgroup, writeLateLimits } from "../cgroup/create.ts";
+import { readCgroupLayout } from "../cgroup/layout.ts";
+import { listCgroupMounts } from "../cgroup/mounts.ts";
+import { planCgroup } from "../cgroup/plan.ts";
+import { joinCgroup } from "../cgroup/processes.ts";
+import type { CgroupPlan } from "../cgroup/types.ts";
+import { compileContainer, compileStart, grantableCapabilities } from "../compile/container.ts";
+import type { Facts } from "../compile/facts.ts";
+import { resolveCapabilities } from "../compile/identity.ts";
+import { hasNamespace, readNamespaces } from "../compile/namespaces.ts";
+import { completeEnv, findHome, holdProcess } from "../compile/process.ts";
+import type { Context } from "../context.ts";
+import { messageOf, TsruncError } from "../errors.ts";
+import { connectConsoleSocket } from "../host/console.ts";
+import { closeFd } from "../host/fd.ts";
+import { copyUp } from "../host/copy-up.ts";
+import { runHooks } from "../host/hooks.ts";
+import { type Launched, launchInit } from "../host/launch.ts";
+import { writePidFile } from "../host/pid-file.ts";
+import { collectFacts } from "../host/probe.ts";
+import { readProcessStat } from "../host/process-stat.ts";
+import { raiseRlimits } from "../host/rlimits.ts";
+import { closeSession, encodeSteps, openSession, runPlan, type Session, sendAll } from "../host/session.ts";
+import { openStartSocket } from "../host/start-socket.ts";
+import { PlanBuilder } from "../plan/build.ts";
+import type { HostAction } from "../plan/host-action.ts";
+import { describeSteps } from "../plan/print.ts";
+import type { HostStep, InitStep } from "../plan/step.ts";
+import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config.ts";
+import { destroyContainer } from "./delete.ts";
+import { withNewContainer } from "./lock.ts";
+import type { CreateOptions } from "./options.ts";
+import { type ContainerRecord, containerPaths, formatTimestamp, OCI_VERSION } from "./record.ts";
+import { describeState } from "./state.ts";
+import { checkId, describeFsError, writeRecord } from "./store.ts";
+
+/** Everything that is known before anything is made. */
+export interface Prepared {
+  readonly options: CreateOptions;
+  readonly text: string;
+  readonly config: RunnableConfig;
+  readonly facts: Facts;
+  readonly cgroup: CgroupPlan;
+  /** Descriptors from 3 that the process gets. */
+  readonly keepFds: readonly number[];
+}
+
+/** Reads and checks the bundle. Throws ConfigError and TsruncError; makes nothing. */
+export function prepareContainer(ctx: Context, options: CreateOptions): Prepared {
+  if (options.systemdCgroup) throw new TsruncError("not supported yet: --systemd-cgroup");
+  if (options.pidfdSocket !== undefined) throw new TsruncError("not supported yet: --pidfd-socket");
+  const bundle = resolve(ctx.cwd, options.bundle);
+  const text = readConfigFile(join(bundle, options.configFile));
+  const config = parseConfig(text, { requireProcess: true });
+  const layout = readCgroupLayout();
+  const request = { id: options.id, cgroupsPath: config.linux?.cgroupsPath, resources: config.linux?.resources };
+  const cgroup = planCgroup(layout, request);
+  const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record));
+  for (const warning of configWarnings(config)) ctx.log.warn(warning);
+  const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
+  if (warning !== undefined) ctx.log.warn(warning);
+  const last = 3 + options.preserveFds + Number(ctx.env["LISTEN_FDS"] ?? 0);
+  const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
+  return { options, text, config, facts, cgroup, keepFds };
+}
+
+function readConfigFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw describeFsError(`open ${path}`, error);
+  }
+}
+
+/** `console`: the terminal's receiver as an open descriptor, instead of `--console-socket`. */
+export async function createContainer(ctx: Context, options: CreateOptions, console?: number): Promise<ContainerRecord> {
+  checkId(options.id);
+  const prepared = prepareContainer(ctx, options);
+  checkConsole(prepared, console);
+  return withNewContainer(ctx, options.id, () => {
+    const made = new Made(ctx, prepared);
+    try {
+      return made.make(console);
+    } catch (error) {
+      made.undo();
+      throw error;
+    } finally {
+      made.close();
+    }
+  });
+}
+
+function checkConsole({ options, config }: Prepared, console: number | undefined): void {
+  const { terminal } = config.process;
+  if (console !== undefined) return;
+  if (terminal && options.consoleSocket === undefined)
+    throw new TsruncError("cannot allocate tty if tsrunc will detach without setting console socket");
+  if (!terminal && options.consoleSocket !== undefined)
+    throw new TsruncError("cannot use console socket if tsrunc will not detach or allocate tty");
+}
+
+/** One container in the making: what exists so far, so that an error can undo it. */
+class Made {
+  readonly #ctx: Context;
+  readonly #prepared: Prepared;
+  #record: ContainerRecord;
+  #session: Session | undefined;
+  #fds: number[] = [];
+  #init: Launched | undefined;
+
+  constructor(ctx: Context, prepared: Prepared) {
+    this.#ctx = ctx;
+    this.#prepared = prepared;
+    this.#record = firstRecord(ctx, prepared);
+  }
+
+  make(console: number | undefined): ContainerRecord {
+    const { options, config, facts, cgroup, keepFds, text } = this.#prepared;
+    const ctx = this.#ctx;
+    const paths = containerPaths(ctx.root, options.id);
+    writeRecord(ctx, this.#record);
+    writeFileSync(paths.config, text, { mode: 0o600 });
+    createCgroup(cgroup);
+    const startSocket = openStartSocket(ctx, paths.dir);
+    this.#fds.push(startSocket);
+    let consoleSocket = console;
+    if (consoleSocket === undefined && options.consoleSocket !== undefined) {
+      consoleSocket = connectConsoleSocket(ctx, resolve(ctx.cwd, options.consoleSocket));
+      this.#fds.push(consoleSocket);
+    }
+    const pass = [startSocket, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
+    this.#init = launchInit(ctx, { stdio: ctx.stdio, pass });
+    const session = openSession(this.#init, facts.arch);
+    this.#session = session;
+    const { id, noPivot, noNewKeyring } = options;
+    const compiled = compileContainer(config, facts, { id, noPivot, noNewKeyring, consoleSocket });
+    runPlan(session, compiled.plan, (step) => this.#perform(session, step));
+    const passwd = compiled.passwd && session.outputs.get(compiled.passwd);
+    const env = containerEnv(ctx, config, passwd);
+    const start = compileStart(config, facts, env, keepFds).steps as InitStep[];
+    const batch = encodeSteps(session, start, 0);
+    writeFileSync(paths.startBatch, batch.bytes, { mode: 0o600 });
+    writeFileSync(paths.startSteps, JSON.stringify(describeSteps(start, batch.planIndex)), { mode: 0o600 });
+    this.#hold(session, startSocket);
+    if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, this.#record.pid);
+    this.#record = { ...this.#record, phase: "created" };
+    writeRecord(ctx, this.#record);
+    return this.#record;
+  }
+
+  #hold(session: Session, startSocket: number): void {
+    const p = new PlanBuilder();
+    holdProcess(p, startSocket, this.#prepared.keepFds);
+    sendAll(session, encodeSteps(session, p.build().steps as InitStep[], 0).bytes);
+  }
+
+  #perform(session: Session, step: HostStep): void {
+    const { action } = step;
+    const { cgroup, config, facts } = this.#prepared;
+    const { libc, launcherPid } = session.init;
+    switch (action.do) {
+      case "write-proc":
+        writeProcFile(step, action, action.of === "launcher" ? launcherPid : session.pid);
+        return;
+      case "join-cgroup":
+        joinCgroup(cgroup.record, action.of === "launcher" ? launcherPid : session.pid);
+        return;
+      case "record-process": {
+        const startTime = readProcessStat(session.pid)?.startTime;
+        if (startTime === undefined) throw new TsruncError("the container's init process ended");
+        this.#record = { ...this.#record, pid: session.pid, startTime };
+        writeRecord(this.#ctx, this.#record);
+        return;
+      }
+      case "write-late-limits":
+        writeLateLimits(cgroup);
+        return;
+      case "raise-rlimits":
+        raiseRlimits(libc, session.pid, action.limits);
+        return;
+      case "copy-up":
+        copyUp(session, action);
+        return;
+      case "run-hooks": {
+        // prestart hooks belong to `start` in the spec's words, where the container is `created`.
+        const status = action.kind === "prestart" ? "created" : "creating";
+        const pid = action.inContainer && this.#record.hasOwnPidNamespace ? 1 : this.#record.pid;
+        runHooks(this.#ctx, action.kind, config.hooks?.[action.kind as "prestart"], {
+          state: JSON.stringify(describeState({ ...this.#record, pid }, status)),
+          cwd: action.inContainer ? facts.rootfs : facts.bundle,
+          ...(action.inContainer ? { containerPid: session.pid } : {}),
+        });
+        return;
+      }
+    }
+  }
+
+  /** Removes everything that was made; what cannot be removed is told, and found by `delete --force`. */
+  undo(): void {
+    try {
+      if (this.#session) closeSession(this.#session); // init ends
+      const pid = this.#session?.pid || this.#init?.launcherPid;
+      if (this.#init && pid) this.#init.libc.kill(pid, 9);
+      destroyContainer(this.#ctx, this.#record);
+    } catch (error) {
+      this.#ctx.log.warn(`clean up after a failed create: ${messageOf(error)}`);
+    }
+    if (this.#init && this.#session?.pid === 0) this.#init.libc.waitpid(this.#init.launcherPid, null, 0);
+    if (this.#init && this.#session?.pid) this.#init.libc.waitpid(this.#session.pid, null, 0);
+    this.#session = undefined;
+  }
+
+  close(): void {
+    if (this.#session) closeSession(this.#session);
+    if (this.#init) for (const fd of this.#fds) closeFd(this.#init.libc, fd);
+  }
+}
+
+/** Writes a file of /proc/PID; the config path is in the error. */
+export function writeProcFile(step: HostStep, action: HostAction & { do: "write-proc" }, pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/${action.file}`, action.value);
+  } catch (error) {
+    throw describeFsError(`${step.source.path}: write ${JSON.stringify(action.value)} to ${action.file}`, error);
+  }
+}
+
+function firstRecord(ctx: Context, { options, config, facts, cgroup }: Prepared): ContainerRecord {
+  return {
+    version: 1,
+    id: options.id,
+    ociVersion: OCI_VERSION,
+    bundle: facts.bundle,
+    rootfs: facts.rootfs,
+    created: formatTimestamp(ctx.now()),
+    annotations: { ...(config.annotations ?? {}) } as Record<string, string>,
+    owner: ctx.euid,
+    phase: "creating",
+    pid: 0,
+    startTime: "0",
+    cgroup: cgroup.record,
+    hooks: {
+      startContainer: config.hooks?.startContainer ?? [],
+      poststart: config.hooks?.poststart ?? [],
+      poststop: config.hooks?.poststop ?? [],
+    },
+    hasOwnPidNamespace: hasNamespace(readNamespaces(config), "pid"),
+  };
+}
+
+/** The process's environment: HOME from the container's /etc/passwd, socket activation (sd_listen_fds(3)). */
+export function containerEnv(
+  ctx: Pick<Context, "env">,
+  { process }: Pick<RunnableConfig, "process">,
+  passwd: Uint8Array | undefined,
+): readonly string[] {
+  const text = passwd && new TextDecoder().decode(passwd.subarray(0, passwd.indexOf(0)));
+  const home = text === undefined ? undefined : findHome(text, process.user.uid);
+  const listen = ctx.env["LISTEN_FDS"];
+  const extra = listen ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : [];
+  return completeEnv(process.env ?? [], home, extra);
+}

@@ -1,0 +1,221 @@
+// `exec`: a further process in a created or running container.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { loadLibc } from "../../native-bindings/libc.ts";
+import { joinCgroup } from "../cgroup/processes.ts";
+import { grantableCapabilities } from "../compile/container.ts";
+import { compileExec, compileExecStart } from "../compile/exec.ts";
+import { resolveCapabilities } from "../compile/identity.ts";
+import type { Context } from "../context.ts";
+import { phrases, TsruncError } from "../errors.ts";
+import { connectConsoleSocket, openConsolePair, receiveMaster } from "../host/console.ts";
+import { findOtherNamespaces } from "../host/container-namespaces.ts";
+import { closeFd } from "../host/fd.ts";
+import { forwardSignals, setChildSubreaper, waitForExit } from "../host/foreground.ts";
+import { launchInit } from "../host/launch.ts";
+import { writePidFile } from "../host/pid-file.ts";
+import { openPoller } from "../host/poller.ts";
+import { parseBoundingSet, readArchitecture } from "../host/probe.ts";
+import { exitStatus } from "../host/process.ts";
+import { raiseRlimits } from "../host/rlimits.ts";
+import { awaitExecution, closeSession, openSession, runPlan, type Session } from "../host/session.ts";
+import { openPidfd, openProcess } from "../host/signal.ts";
+import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
+import type { HostStep, InitStep } from "../plan/step.ts";
+import { type Process, parseConfig, parseProcess, type RunnableConfig } from "../spec/config.ts";
+import { containerEnv, writeProcFile } from "./create.ts";
+import type { ExecOptions } from "./options.ts";
+import { type ContainerRecord, containerPaths } from "./record.ts";
+import { computeStatus } from "./status.ts";
+import { describeFsError, readRecord } from "./store.ts";
+
+/** Runs a process in a container; gives its exit status as `runContainer` does (0 when detached). */
+export async function execContainer(ctx: Context, options: ExecOptions, signals: SignalSource): Promise<number> {
+  refuseUnsupported(options);
+  const record = readRecord(ctx, options.id);
+  const status = computeStatus(ctx, record);
+  if (status === "stopped" || status === "creating") throw new TsruncError(phrases.execStopped);
+  if (status === "paused" && !options.ignorePaused) throw new TsruncError(phrases.execPaused);
+  const config = parseConfig(readFileSync(containerPaths(ctx.root, record.id).config, "utf8"), {
+    requireProcess: true,
+  });
+  const process = describeProcess(ctx, config, options);
+  checkConsole(process, options);
+  return options.detach
+    ? execDetached(ctx, record, config, process, options)
+    : execForeground(ctx, record, config, process, options, signals);
+}
+
+function refuseUnsupported(options: ExecOptions): void {
+  const asked: readonly (readonly [string, boolean])[] = [
+    ["--cgroup", options.cgroup.length > 0],
+    ["--process-label", options.processLabel !== undefined],
+    ["--apparmor", options.apparmor !== undefined],
+    ["--pidfd-socket", options.pidfdSocket !== undefined],
+  ];
+  for (const [flag, isAsked] of asked) if (isAsked) throw new TsruncError(`not supported yet: ${flag}`);
+}
+
+function checkConsole(process: Process, options: ExecOptions): void {
+  if (options.detach && process.terminal && options.consoleSocket === undefined)
+    throw new TsruncError("cannot allocate tty if tsrunc will detach without setting console socket");
+  if (options.consoleSocket !== undefined && !(options.detach && process.terminal))
+    throw new TsruncError("cannot use console socket if tsrunc will not detach or allocate tty");
+}
+
+/** The process of a file, or the container's own with the flags' changes. */
+export function describeProcess(ctx: Pick<Context, "cwd">, config: RunnableConfig, options: ExecOptions): Process {
+  if (options.processFile !== undefined) {
+    const path = resolve(ctx.cwd, options.processFile);
+    try {
+      return parseProcess(readFileSync(path, "utf8"), options.processFile);
+    } catch (error) {
+      throw describeFsError(`open ${path}`, error);
+    }
+  }
+  const base = config.process;
+  const caps = base.capabilities ?? {};
+  const add = (names: readonly string[] | undefined): string[] => [...new Set([...(names ?? []), ...options.caps])];
+  const inheritable = new Set(caps.inheritable ?? []);
+  const ambient = [...(caps.ambient ?? []), ...options.caps.filter((name) => inheritable.has(name))];
+  return {
+    ...base,
+    args: options.args,
+    terminal: options.tty,
+    cwd: options.cwd ?? base.cwd,
+    env: [...(base.env ?? []), ...options.env],
+    user: {
+      ...base.user,
+      ...(options.user ?? {}),
+      additionalGids: [...(base.user.additionalGids ?? []), ...options.additionalGids],
+    },
+    capabilities:
+      options.caps.length === 0
+        ? base.capabilities
+        : {
+            ...caps,
+            bounding: add(caps.bounding),
+            effective: add(caps.effective),
+            permitted: add(caps.permitted),
+            ambient,
+          },
+    noNewPrivileges: options.noNewPrivs || base.noNewPrivileges === true,
+  };
+}
+
+async function execDetached(
+  ctx: Context,
+  record: ContainerRecord,
+  config: RunnableConfig,
+  process: Process,
+  options: ExecOptions,
+): Promise<number> {
+  const libc = loadLibc(ctx.installDir);
+  const socket =
+    options.consoleSocket === undefined
+      ? undefined
+      : connectConsoleSocket(ctx, resolve(ctx.cwd, options.consoleSocket));
+  try {
+    const pid = startExec(ctx, record, config, process, options, socket);
+    if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, pid);
+    return 0;
+  } finally {
+    if (socket !== undefined) closeFd(libc, socket);
+  }
+}
+
+async function execForeground(
+  ctx: Context,
+  record: ContainerRecord,
+  config: RunnableConfig,
+  process: Process,
+  options: ExecOptions,
+  signals: SignalSource,
+): Promise<number> {
+  const libc = loadLibc(ctx.installDir);
+  const pair = process.terminal ? openConsolePair(libc) : undefined;
+  const poller = openPoller(libc, (error) => ctx.log.error(error.message));
+  setChildSubreaper(libc);
+  let terminal: AttachedTerminal | undefined;
+  let pidfd: number | undefined;
+  let stopForwarding: (() => void) | undefined;
+  try {
+    const pid = startExec(ctx, record, config, process, options, pair?.init);
+    if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, pid);
+    pidfd = openPidfd(libc, pid);
+    if (pidfd === undefined) throw new TsruncError(`process ${pid} is gone`);
+    if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
+    stopForwarding = forwardSignals(libc, signals, pidfd, { terminal: process.terminal === true });
+    const status = exitStatus(await waitForExit(libc, poller, pid, pidfd));
+    await terminal?.done();
+    return status;
+  } finally {
+    stopForwarding?.();
+    terminal?.close();
+    poller.close();
+    if (pidfd !== undefined) closeFd(libc, pidfd);
+    if (pair) {
+      closeFd(libc, pair.host);
+      closeFd(libc, pair.init);
+    }
+  }
+}
+
+/** Makes the process run; gives its pid on the host, a child of this process. */
+function startExec(
+  ctx: Context,
+  record: ContainerRecord,
+  config: RunnableConfig,
+  process: Process,
+  options: ExecOptions,
+  consoleSocket: number | undefined,
+): number {
+  const libc = loadLibc(ctx.installDir);
+  const pidfd = openProcess(libc, record.pid, record.startTime);
+  if (pidfd === undefined) throw new TsruncError(phrases.execStopped);
+  let session: Session | undefined;
+  try {
+    const namespaces = findOtherNamespaces(record.pid);
+    const keepFds = ctx.inheritedFds.filter((fd) => fd < 3 + options.preserveFds);
+    const pass = [pidfd, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
+    const opened = openSession(launchInit(ctx, { stdio: ctx.stdio, pass }), readArchitecture());
+    session = opened;
+    const compiled = compileExec(config, process, { id: record.id, pidfd, namespaces, consoleSocket });
+    runPlan(opened, compiled.plan, (step) => perform(opened, record, step));
+    const passwd = compiled.passwd && opened.outputs.get(compiled.passwd);
+    const env = containerEnv({ env: {} }, { process }, passwd);
+    const boundingSet = parseBoundingSet(readFileSync("/proc/self/status", "utf8"));
+    const { sets, warning } = resolveCapabilities(
+      process.capabilities,
+      grantableCapabilities(config, { boundingSet }),
+    );
+    if (warning !== undefined) ctx.log.warn(warning);
+    awaitExecution(opened, compileExecStart(process, sets, env, keepFds).steps as InitStep[]);
+    return opened.pid;
+  } catch (error) {
+    if (session?.pid) libc.kill(session.pid, 9);
+    throw error;
+  } finally {
+    if (session) closeSession(session);
+    closeFd(libc, pidfd);
+  }
+}
+
+function perform(session: Session, record: ContainerRecord, step: HostStep): void {
+  const { action } = step;
+  switch (action.do) {
+    case "write-proc":
+      writeProcFile(step, action, session.init.launcherPid);
+      return;
+    case "join-cgroup":
+      if (record.cgroup) joinCgroup(record.cgroup, session.init.launcherPid, record.pid);
+      return;
+    case "raise-rlimits":
+      raiseRlimits(session.init.libc, session.pid, action.limits);
+      return;
+    case "record-process":
+      return; // an exec is in no record
+    default:
+      throw new Error(`an exec has no ${action.do}`);
+  }
+}

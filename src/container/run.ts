@@ -1,0 +1,81 @@
+// `run`: create, start and, in the foreground, wait and delete.
+import { loadLibc } from "../../native-bindings/libc.ts";
+import type { Context } from "../context.ts";
+import { TsruncError } from "../errors.ts";
+import { openConsolePair, receiveMaster } from "../host/console.ts";
+import { closeFd } from "../host/fd.ts";
+import { forwardSignals, reapOrphans, setChildSubreaper, waitForExit } from "../host/foreground.ts";
+import { openPoller } from "../host/poller.ts";
+import { exitStatus } from "../host/process.ts";
+import { openPidfd } from "../host/signal.ts";
+import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
+import { createContainer, prepareContainer } from "./create.ts";
+import { deleteContainer } from "./delete.ts";
+import type { RunOptions } from "./options.ts";
+import { startContainer } from "./start.ts";
+import { hasContainerDir } from "./store.ts";
+
+/** Runs a container; gives its exit status, or 128 + the number of the signal that ended it (0 when detached). */
+export async function runContainer(ctx: Context, options: RunOptions, signals: SignalSource): Promise<number> {
+  if (options.detach) {
+    await createContainer(ctx, options);
+    await startOrDelete(ctx, options);
+    return 0;
+  }
+  return runForeground(ctx, options, signals);
+}
+
+async function startOrDelete(ctx: Context, options: RunOptions): Promise<void> {
+  try {
+    await startContainer(ctx, options.id);
+  } catch (error) {
+    await deleteContainer(ctx, options.id, { force: true });
+    throw error;
+  }
+}
+
+async function runForeground(ctx: Context, options: RunOptions, signals: SignalSource): Promise<number> {
+  const libc = loadLibc(ctx.installDir);
+  const wantsTerminal = prepareContainer(quiet(ctx), options).config.process.terminal === true;
+  if (options.consoleSocket !== undefined)
+    throw new TsruncError("cannot use console socket if tsrunc will not detach or allocate tty");
+  if (!options.noSubreaper) setChildSubreaper(libc);
+  const pair = wantsTerminal ? openConsolePair(libc) : undefined;
+  const poller = openPoller(libc, (error) => ctx.log.error(error.message));
+  let terminal: AttachedTerminal | undefined;
+  let pidfd: number | undefined;
+  const undo: (() => void)[] = [];
+  try {
+    const record = await createContainer(ctx, options, pair?.init);
+    try {
+      pidfd = openPidfd(libc, record.pid);
+      if (pidfd === undefined) throw new TsruncError("the container's process ended before its start");
+      if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
+      undo.push(forwardSignals(libc, signals, pidfd, { terminal: wantsTerminal }));
+      undo.push(reapOrphans(libc, signals, record.pid));
+      const ended = waitForExit(libc, poller, record.pid, pidfd);
+      await startContainer(ctx, options.id);
+      const status = exitStatus(await ended);
+      await terminal?.done();
+      if (!options.keep) await deleteContainer(ctx, options.id, { force: true });
+      return status;
+    } catch (error) {
+      if (hasContainerDir(ctx, options.id)) await deleteContainer(ctx, options.id, { force: true });
+      throw error;
+    }
+  } finally {
+    for (const step of undo) step();
+    terminal?.close();
+    poller.close();
+    if (pidfd !== undefined) closeFd(libc, pidfd);
+    if (pair) {
+      closeFd(libc, pair.host);
+      closeFd(libc, pair.init);
+    }
+  }
+}
+
+/** The config is read twice: its warnings are told once. */
+function quiet(ctx: Context): Context {
+  return { ...ctx, log: { ...ctx.log, warn: () => undefined } };
+}

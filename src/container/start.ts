@@ -1,0 +1,97 @@
+// `start`: makes the waiting init the container's process.
+import { readFileSync, rmSync } from "node:fs";
+import type { Context } from "../context.ts";
+import { phrases, TsruncError } from "../errors.ts";
+import { sendStartBatch } from "../host/start-socket.ts";
+import { errnoText } from "../linux/errno.ts";
+import { destroyContainer, runPoststop } from "./delete.ts";
+import { withContainerLock } from "./lock.ts";
+import { type ContainerRecord, containerPaths } from "./record.ts";
+import { describeState } from "./state.ts";
+import { computeStatus } from "./status.ts";
+import { readRecord } from "./store.ts";
+
+/** Starts a created container. Throws TsruncError; a container whose process could not be started is stopped. */
+export async function startContainer(ctx: Context, id: string): Promise<void> {
+  await withContainerLock(ctx, id, () => startLocked(ctx, readRecord(ctx, id)));
+}
+
+async function startLocked(ctx: Context, record: ContainerRecord): Promise<void> {
+  checkStatus(ctx, record);
+  await runStartContainerHooks(ctx, record);
+  const paths = containerPaths(ctx.root, record.id);
+  const batch = readFileSync(paths.startBatch);
+  const outcome = await sendStartBatch(paths.dir, batch);
+  if (outcome.kind === "absent") throw new TsruncError(phrases.startStopped);
+  if (outcome.kind === "failed") {
+    const steps = JSON.parse(readFileSync(paths.startSteps, "utf8")) as readonly (readonly [string, boolean])[];
+    const [text, withErrno] = steps[outcome.index] ?? ["", true];
+    throw new TsruncError(withErrno ? `${text}: ${errnoText(outcome.errno)}` : text);
+  }
+  rmSync(paths.startBatch, { force: true });
+  rmSync(paths.startSteps, { force: true });
+  await runPoststartHooks(ctx, record);
+}
+
+function checkStatus(ctx: Context, record: ContainerRecord): void {
+  const status = computeStatus(ctx, record);
+  if (status === "created") return;
+  if (status === "paused") throw new TsruncError(phrases.startPaused);
+  if (status === "stopped") throw new TsruncError(phrases.startStopped);
+  if (status === "running") throw new TsruncError(phrases.startRunning);
+  throw new TsruncError(`cannot start a container in the ${status} state`);
+}
+
+/** In the container's namespaces, as the user and with the capabilities of its process. */
+async function runStartContainerHooks(ctx: Context, record: ContainerRecord): Promise<void> {
+  const hooks = record.hooks.startContainer;
+  if (hooks.length === 0) return;
+  const [{ runHooks }, { parseConfig }, identity, { grantableCapabilities }, probe] = await Promise.all([
+    import("../host/hooks.ts"),
+    import("../spec/config.ts"),
+    import("../compile/identity.ts"),
+    import("../compile/container.ts"),
+    import("../host/probe.ts"),
+  ]);
+  const text = readFileSync(containerPaths(ctx.root, record.id).config, "utf8");
+  const config = parseConfig(text, { requireProcess: true });
+  const boundingSet = probe.parseBoundingSet(readFileSync("/proc/self/status", "utf8"));
+  const { sets } = identity.resolveCapabilities(
+    config.process.capabilities,
+    grantableCapabilities(config, { boundingSet }),
+  );
+  const pid = record.hasOwnPidNamespace ? 1 : record.pid;
+  try {
+    runHooks(ctx, "startContainer", hooks, {
+      state: JSON.stringify(describeState({ ...record, pid }, "created")),
+      cwd: "/",
+      containerPid: record.pid,
+      enter: (p) => {
+        identity.setNoNewPrivileges(p, config.process);
+        identity.becomeUser(p, config.process, sets);
+      },
+    });
+  } catch (error) {
+    await stopContainer(ctx, record);
+    throw error;
+  }
+}
+
+/** A failing poststart hook stops the container (runtime.md, "Lifecycle", step 9). */
+async function runPoststartHooks(ctx: Context, record: ContainerRecord): Promise<void> {
+  const hooks = record.hooks.poststart;
+  if (hooks.length === 0) return;
+  const { runHooks } = await import("../host/hooks.ts");
+  try {
+    const state = JSON.stringify(describeState(record, "running"));
+    runHooks(ctx, "poststart", hooks, { state, cwd: record.bundle });
+  } catch (error) {
+    await stopContainer(ctx, record);
+    throw error;
+  }
+}
+
+async function stopContainer(ctx: Context, record: ContainerRecord): Promise<void> {
+  destroyContainer(ctx, record);
+  await runPoststop(ctx, record);
+}
