@@ -56,7 +56,7 @@ interface State {
   readonly sources: MountSources;
   readonly root: Result;
   readonly readOnlyLater: { index: number; mount: Result }[];
-  /** What is mounted on /proc by now; `stat` holds its mount id in the current batch. */
+  /** What is mounted on /proc by now; `stat` holds its mount id. */
   proc?: { readonly mount: Result; stat?: OutBuffer | undefined } | undefined;
 }
 
@@ -199,13 +199,8 @@ function attachNew(state: State, entry: Entry): void {
   }
   const created = createFileSystem(p, fs);
   if (before) chmodAsBefore(p, created, before);
-  if (isTmpfs && options.tmpcopyup) copyUp(state, target, created);
+  if (isTmpfs && options.tmpcopyup) p.host({ do: "copy-up", from: target.step, to: created.step });
   attach(state, entry, created, target);
-}
-
-function copyUp(state: State, from: Result, to: Result): void {
-  state.p.host({ do: "copy-up", from: from.step, to: to.step });
-  if (state.proc) state.proc.stat = undefined; // the next batch begins without it
 }
 
 function attachByFlags(
@@ -220,7 +215,8 @@ function attachByFlags(
   mountByFlags(p, fs, target);
   const mount = openInRoot(p, state.root, entry.path, ["O_PATH", "O_DIRECTORY"], { name: "mount" });
   if (before) chmodAsBefore(p, mount, before);
-  if (fs.type === "tmpfs" && entry.options.tmpcopyup) copyUp(state, target, mount);
+  if (fs.type === "tmpfs" && entry.options.tmpcopyup)
+    p.host({ do: "copy-up", from: target.step, to: mount.step });
   p.call("close", [target]);
   for (const propagation of entry.options.propagations) setPropagation(p, mount, propagation);
   keepOrClose(state, entry, mount);

@@ -72,8 +72,11 @@ export function runPlan(session: Session, plan: Plan, perform: (step: HostStep) 
   }
 }
 
+/** A look-up below a directory fails with EAGAIN when something is renamed or mounted anywhere meanwhile (openat2(2)). */
+const LOOKUP_ATTEMPTS = 128;
+
 /** Runs consecutive steps of the init lane as one batch; `first` is the index of the first one in its plan. */
-export function runBatch(session: Session, steps: readonly InitStep[], first: number): void {
+export function runBatch(session: Session, steps: readonly InitStep[], first: number, attempt = 1): void {
   const batch = encodeSteps(session, steps, first);
   sendAll(session, batch.bytes);
   for (;;) {
@@ -88,6 +91,10 @@ export function runBatch(session: Session, steps: readonly InitStep[], first: nu
     if (header.type === "done") return;
     const index = batch.planIndex[header.index] as number;
     const step = steps[index - first] as InitStep;
+    if (step.call === "openat2" && header.value === EAGAIN && attempt < LOOKUP_ATTEMPTS) {
+      runBatch(session, steps.slice(index - first), index, attempt + 1);
+      return;
+    }
     throw stepError(step, header.value, readKernelMessage(session, step));
   }
 }
@@ -127,6 +134,7 @@ export function encodeSteps(session: Session, steps: readonly InitStep[], first:
       return result;
     },
     session.arch,
+    (buffer) => session.outputs.get(buffer),
   );
 }
 

@@ -43,11 +43,15 @@ export interface DataLayout {
   openFlags(arg: OpenFlagsArg): number;
 }
 
-/** `known` gives the result of a step of an earlier batch, or undefined for one of this batch. */
+/**
+ * `known` gives the result of a step of an earlier batch, or undefined for one of this batch; `content` what an
+ * earlier batch left in an out buffer.
+ */
 export function layOut(
   steps: readonly InitStep[],
   arch: Architecture,
   known: (step: number) => bigint | undefined,
+  content: (buffer: OutBuffer) => Uint8Array | undefined,
 ): DataLayout {
   const buffers = new Map<OutBuffer, number>();
   let length = 0;
@@ -68,6 +72,10 @@ export function layOut(
   const outLength = length;
 
   let bytes = new Uint8Array(4096 + outLength);
+  for (const [buffer, offset] of buffers) {
+    const left = content(buffer);
+    if (left) bytes.set(left, offset);
+  }
   const relocations: number[] = [];
   const strings = new Map<string, number>();
   const stores: Store[][] = [];

@@ -19,7 +19,10 @@ export interface Result {
   readonly name: string;
 }
 
-/** Memory in init that a call writes to; sent back to the host at the end of the batch that names it. */
+/**
+ * Memory in init that a call writes to; sent back to the host at the end of each batch that names it, and sent along
+ * with the next one that does.
+ */
 export interface OutBuffer {
   readonly kind: "buffer";
   readonly name: string;
@@ -68,7 +71,7 @@ export type Pointee =
   | { readonly kind: "struct"; readonly fields: readonly Field[] }
   | OutBuffer;
 
-/** A value that an earlier call of the same batch left in an out buffer (`width` 4: a signed int). */
+/** A value that an earlier call left in an out buffer (`width` 4: a signed int). */
 export interface LoadArg {
   readonly kind: "load";
   readonly buffer: OutBuffer;

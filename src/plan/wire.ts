@@ -41,7 +41,8 @@ export interface Batch {
 }
 
 /**
- * Encodes the steps from index `first` of a plan on. Results of steps before `first` are taken from `known`.
+ * Encodes the steps from index `first` of a plan on. Results of steps before `first` are taken from `known`, and what
+ * out buffers hold already from `content`.
  * Jumps must stay within the batch or go to its end.
  */
 export function encodeBatch(
@@ -49,8 +50,9 @@ export function encodeBatch(
   first: number,
   known: (step: number) => bigint,
   arch: Architecture,
+  content: (buffer: OutBuffer) => Uint8Array | undefined = () => undefined,
 ): Batch {
-  const data = layOut(steps, arch, (step) => (step < first ? known(step) : undefined));
+  const data = layOut(steps, arch, (step) => (step < first ? known(step) : undefined), content);
   const wire: WireStep[] = [];
   const planIndex: number[] = [];
   const start: number[] = []; // of each plan step, the index of its first wire step
