@@ -61,10 +61,31 @@ const RESOURCES: Place = {
   wrap: (resources) => ({ linux: { resources } }),
 };
 
+/** Problems that one error lists at most. */
+const MAX_PROBLEMS = 100;
+
+function configError(document: string, problems: readonly Problem[]): ConfigError {
+  const rest = problems.length - MAX_PROBLEMS;
+  if (rest <= 0) return new ConfigError(document, problems);
+  const more = { path: "", message: `and ${rest} more problems` };
+  return new ConfigError(document, [...problems.slice(0, MAX_PROBLEMS), more]);
+}
+
+function runSchema(document: string, schema: z.ZodMiniType, value: unknown) {
+  try {
+    const parsed = schema._zod.run({ value, issues: [] }, RUN);
+    if (parsed instanceof Promise) throw new TypeError("the schema is asynchronous");
+    return parsed;
+  } catch (error) {
+    // zod hands issues on as call arguments: a hundred thousand of them do not fit on the stack.
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError(document, [{ path: "", message: "has too many problems to list" }]);
+  }
+}
+
 /** JSON text, schema, rules. Gives the value (usable only without problems) and every problem. */
 function readDocument(document: string, text: string, schema: z.ZodMiniType, place: Place) {
-  const parsed = schema._zod.run({ value: parseJson(document, text), issues: [] }, RUN);
-  if (parsed instanceof Promise) throw new TypeError("the schema is asynchronous");
+  const parsed = runSchema(document, schema, parseJson(document, text));
   const issues = parsed.issues as readonly RawIssue[];
   const prefix = place.under === "" ? [] : place.under.split(".");
   const broken: Segments[] = issues.map((issue) => [...prefix, ...segmentsOf(issue)]);
@@ -84,7 +105,7 @@ function readDocument(document: string, text: string, schema: z.ZodMiniType, pla
 
 function parseDocument(document: string, text: string, schema: z.ZodMiniType, place: Place): unknown {
   const { value, problems } = readDocument(document, text, schema, place);
-  if (problems.length > 0) throw new ConfigError(document, problems);
+  if (problems.length > 0) throw configError(document, problems);
   return value;
 }
 
@@ -106,7 +127,7 @@ export function parseConfig(text: string, options?: { readonly requireProcess: t
     !problems.some((problem) => problem.path === "" || problem.path === "process");
   const missing = { path: "", message: "process property must not be empty" };
   const all = lacksProcess ? [...problems, missing] : problems;
-  if (all.length > 0) throw new ConfigError("config.json", all);
+  if (all.length > 0) throw configError("config.json", all);
   return config;
 }
 

@@ -4,25 +4,27 @@ import type { Config } from "./config-schema.ts";
 import { quote, type Segments } from "./problems.ts";
 import {
   checkAbsolute,
-  checkDevice,
-  checkDeviceName,
-  checkDevicePaths,
-  checkIdMappings,
   checkIdmappedMount,
-  checkMappedIds,
-  checkMemoryPolicy,
   checkMount,
   checkNumberList,
   checkRlimit,
   checkScheduler,
-  checkSeccomp,
-  checkSysctls,
-  checkTimeOffsets,
   checkUnique,
-  checkUserNamespace,
   checkVersion,
   needNamespace,
 } from "./rule-checks.ts";
+import {
+  checkDevice,
+  checkDeviceName,
+  checkDevicePaths,
+  checkIdMappings,
+  checkMappedIds,
+  checkMemoryPolicy,
+  checkSeccomp,
+  checkSysctls,
+  checkTimeOffsets,
+  checkUserNamespace,
+} from "./rule-checks-linux.ts";
 
 const NAMESPACES = ["linux.namespaces"];
 const USER_NAMESPACE = [...NAMESPACES, "linux.uidMappings", "linux.gidMappings"];
@@ -190,7 +192,7 @@ export const RULES: readonly Rule[] = [
 /** Strings of a config that the kernel would cut at a NUL byte. Annotations never reach the kernel. */
 export function findNulBytes(config: Config): Found[] {
   const found: Found[] = [];
-  if (typeof config !== "object" || config === null) return found;
+  if (typeof config !== "object" || config === null || Array.isArray(config)) return found;
   const search = (value: unknown, path: Segments): void => {
     if (typeof value === "string") {
       if (value.includes("\0")) found.push({ segments: path, message: "must not have a NUL byte" });

@@ -95,6 +95,16 @@ describe("parseConfig", () => {
     expect(messageOf(parse)).not.toContain("hostname");
   });
 
+  test("an error lists 100 problems at most, and survives any number", () => {
+    const errorWith = (count: number) => {
+      const mounts = JSON.stringify(Array(count).fill(1));
+      return messageOf(() => parseConfig(textOf({ mounts: "#" }).replace('"#"', mounts)));
+    };
+    expect(errorWith(100)).toEndWith("mounts[99]: must be an object, not 1");
+    expect(errorWith(103)).toEndWith("mounts[99]: must be an object, not 1; and 3 more problems");
+    expect(errorWith(2_000_000)).toMatch(/has too many problems to list|and 1999900 more problems/);
+  });
+
   test("every problem has its path", () => {
     try {
       parseConfig(textOf({ process: { cwd: "x", args: [] } }));

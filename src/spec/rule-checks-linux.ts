@@ -1,0 +1,170 @@
+// The checks of rules.ts for config-linux.md that are longer than a line.
+import type { Finding, Findings } from "./check.ts";
+import type { Config } from "./config-schema.ts";
+import type { LinuxDevice } from "./devices.ts";
+import type { MemoryPolicy } from "./memory-policy.ts";
+import type { IdMapping } from "./namespaces.ts";
+import { quote } from "./problems.ts";
+import { findNamespace, wordNeed } from "./rule-checks.ts";
+import type { Seccomp } from "./seccomp.ts";
+import { sysctlNamespace, sysctlPath } from "./sysctl.ts";
+
+/** Maps that the kernel refuses (user_namespaces(7)): too many lines, empty, past the end, overlapping. */
+export function checkIdMappings(mappings: readonly IdMapping[]): Finding[] {
+  if (mappings.length > 340) return [`has ${mappings.length} entries; the kernel takes 340`];
+  const findings: Finding[] = [];
+  for (const [index, { size, containerID, hostID }] of mappings.entries()) {
+    if (size === 0) findings.push({ at: [index, "size"], message: "must not be 0" });
+    else if (Math.max(containerID, hostID) + size > 0xffff_ffff) {
+      findings.push({ at: [index], message: "goes beyond the last id, 4294967294" });
+    }
+  }
+  for (const member of ["containerID", "hostID"] as const) {
+    const sorted = [...mappings.entries()].sort(([, a], [, b]) => a[member] - b[member]);
+    for (const [place, [index, mapping]] of sorted.entries()) {
+      const [otherIndex, other] = sorted[place - 1] ?? [0, undefined];
+      if (other !== undefined && other[member] + other.size > mapping[member]) {
+        findings.push({ at: [index, member], message: `overlaps with entry ${otherIndex}` });
+      }
+    }
+  }
+  return findings;
+}
+
+/** A new user namespace needs both maps, another none. */
+export function checkUserNamespace(config: Config): Finding[] {
+  const user = findNamespace(config, "user");
+  return (["uidMappings", "gidMappings"] as const).flatMap((name) => {
+    const present = (config.linux?.[name]?.length ?? 0) > 0;
+    const at = ["linux", name];
+    if (user === undefined) {
+      return present ? [{ at, message: wordNeed("user") }] : [];
+    }
+    return present || user.path !== undefined
+      ? []
+      : [{ at, message: "is required for a new user namespace" }];
+  });
+}
+
+/** setresuid(2) and setgroups(2) refuse an id that the user namespace does not map. */
+export function checkMappedIds(config: Config): Finding[] {
+  const user = config.process?.user;
+  const namespace = findNamespace(config, "user");
+  if (user === undefined || namespace === undefined || namespace.path !== undefined) return [];
+  const find = (name: "uidMappings" | "gidMappings", value: number, at: readonly (string | number)[]) => {
+    const mappings = config.linux?.[name] ?? [];
+    if (mappings.length === 0) return [];
+    const mapped = mappings.some((m) => value >= m.containerID && value < m.containerID + m.size);
+    return mapped
+      ? []
+      : [{ at: ["process", "user", ...at], message: `${value} is not mapped by linux.${name}` }];
+  };
+  return [
+    ...find("uidMappings", user.uid, ["uid"]),
+    ...find("gidMappings", user.gid, ["gid"]),
+    ...(user.additionalGids ?? []).flatMap((gid, i) => find("gidMappings", gid, ["additionalGids", i])),
+  ];
+}
+
+export function checkTimeOffsets(offsets: Readonly<Record<string, unknown>>, config: Config): Finding[] {
+  const names = Object.keys(offsets);
+  if (names.length === 0) return [];
+  const time = findNamespace(config, "time");
+  const findings: Finding[] = [];
+  if (time === undefined) findings.push(wordNeed("time"));
+  else if (time.path !== undefined) findings.push("cannot be set in a time namespace that is joined");
+  for (const name of names) {
+    if (name === "monotonic" || name === "boottime") continue;
+    findings.push({ at: [name], message: "must be monotonic or boottime" });
+  }
+  return findings;
+}
+
+/** Numbers that fit the kernel's dev_t: 12 bits for major, 20 for minor. */
+export function checkDevice(device: LinuxDevice): Finding[] {
+  if (device.type === "p") return [];
+  return (["major", "minor"] as const).flatMap((name) => {
+    const value = device[name];
+    const largest = name === "major" ? 4095n : 1048575n;
+    if (value === undefined) return [{ at: [name], message: `is required for type ${device.type}` }];
+    if (value >= 0n && value <= largest) return [];
+    return [{ at: [name], message: `must be from 0 to ${largest}, not ${value}` }];
+  });
+}
+
+/** The same path for two different devices. Repeating a device as it is does no harm. */
+export function checkDevicePaths(devices: readonly LinuxDevice[]): Finding[] {
+  const seen = new Map<string, LinuxDevice>();
+  return devices.flatMap((device, index) => {
+    const first = seen.get(device.path) ?? device;
+    seen.set(device.path, first);
+    const same = first.type === device.type && first.major === device.major && first.minor === device.minor;
+    return same ? [] : [{ at: [index, "path"], message: `${device.path} stands in the list twice` }];
+  });
+}
+
+export function checkSysctls(sysctls: Readonly<Record<string, string>>, config: Config): Finding[] {
+  return Object.keys(sysctls).flatMap((name) => {
+    const path = sysctlPath(name);
+    if (path === undefined) return [{ at: [name], message: "is not the name of a kernel parameter" }];
+    const type = sysctlNamespace(path);
+    const field = path === "kernel/hostname" ? "hostname" : "domainname";
+    if (type === "uts" && config[field] !== undefined) {
+      return [{ at: [name], message: `conflicts with ${field}` }];
+    }
+    if (type !== undefined && findNamespace(config, type) !== undefined) return [];
+    const hint = type === undefined ? "" : `: ${wordNeed(type)}`;
+    const message = `sysctl ${JSON.stringify(name)} is not in a separate kernel namespace${hint}`;
+    return [{ at: [name], message }];
+  });
+}
+
+/** Name of a network device: dev_valid_name() of the kernel, and the length of IFNAMSIZ. */
+export function checkDeviceName(name: string): Findings {
+  const bad =
+    name === "" || name === "." || name === ".." || /[/:\s]/.test(name) || Buffer.byteLength(name) > 15;
+  return bad ? `${quote(name)} is not a name of a network device` : undefined;
+}
+
+export function checkMemoryPolicy({ mode, nodes }: MemoryPolicy): Findings {
+  if (mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL") {
+    return nodes === undefined ? undefined : { at: ["nodes"], message: `must be empty for ${mode}` };
+  }
+  if (nodes !== undefined || mode === "MPOL_PREFERRED") return undefined;
+  return { at: ["nodes"], message: `is required for ${mode}` };
+}
+
+/** Actions that carry an errno. */
+function takesErrno(action: string): boolean {
+  return action === "SCMP_ACT_ERRNO" || action === "SCMP_ACT_TRACE";
+}
+
+export function checkSeccomp(seccomp: Seccomp): Finding[] {
+  const findings: Finding[] = [];
+  const { defaultAction, syscalls = [] } = seccomp;
+  if (defaultAction === "SCMP_ACT_NOTIFY") {
+    findings.push({ at: ["defaultAction"], message: "must not be SCMP_ACT_NOTIFY" });
+  }
+  if (seccomp.defaultErrnoRet !== undefined && !takesErrno(defaultAction)) {
+    findings.push({ at: ["defaultErrnoRet"], message: `cannot be used with ${defaultAction}` });
+  }
+  if (seccomp.listenerMetadata !== undefined && seccomp.listenerPath === undefined) {
+    findings.push({ at: ["listenerMetadata"], message: "needs listenerPath" });
+  }
+  if (seccomp.listenerPath === undefined && syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY")) {
+    findings.push({ at: ["listenerPath"], message: "is required for SCMP_ACT_NOTIFY" });
+  }
+  for (const [index, { names, action, errnoRet }] of syscalls.entries()) {
+    const at = ["syscalls", index];
+    if (names.length === 0) findings.push({ at: [...at, "names"], message: "must have at least one entry" });
+    if (errnoRet !== undefined && !takesErrno(action)) {
+      findings.push({ at: [...at, "errnoRet"], message: `cannot be used with ${action}` });
+    }
+    // The runtime itself still has to write, to tell that the filter is in place.
+    const write = action === "SCMP_ACT_NOTIFY" ? names.indexOf("write") : -1;
+    if (write >= 0) {
+      findings.push({ at: [...at, "names", write], message: "write cannot be used with SCMP_ACT_NOTIFY" });
+    }
+  }
+  return findings;
+}
