@@ -1,4 +1,5 @@
 // THE order in which a container is made, straight down. Each line stands where it does for the reason beside it.
+import { RLIMITS } from "../linux/rlimits.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { NumberArg, OutBuffer, Plan } from "../plan/step.ts";
 import type { Process, RunnableConfig } from "../spec/config.ts";
@@ -46,7 +47,11 @@ export interface ContainerPlan {
 }
 
 /** From the spawn of init to the moment at which it waits for `start`. */
-export function compileContainer(config: RunnableConfig, facts: Facts, options: ContainerOptions): ContainerPlan {
+export function compileContainer(
+  config: RunnableConfig,
+  facts: Facts,
+  options: ContainerOptions,
+): ContainerPlan {
   const p = new PlanBuilder();
   const { process } = config;
   const namespaces = readNamespaces(config);
@@ -140,7 +145,7 @@ export function adjustOomScore(p: PlanBuilder, score: number): void {
 
 /** Hard limits above the caller's own need privilege on the host. */
 export function raiseRlimits(p: PlanBuilder, process: Process): void {
-  const limits = (process.rlimits ?? []).map(({ type, soft, hard }) => ({ name: type, soft, hard }));
+  const limits = (process.rlimits ?? []).map(({ type, soft, hard }) => ({ name: type, resource: RLIMITS[type], soft, hard }));
   if (limits.length === 0) return;
   p.at("process.rlimits", "raise hard limits", () => p.host({ do: "raise-rlimits", limits }));
 }

@@ -1,5 +1,7 @@
 // A further process in a container: joins the namespaces of the container's first process, then becomes the process
 // by the same steps as a container's own.
+
+import type { NamespaceType } from "../linux/namespaces.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { OutBuffer, Plan } from "../plan/step.ts";
 import type { Process, RunnableConfig } from "../spec/config.ts";
@@ -10,7 +12,6 @@ import { type CapabilitySets, setGroups } from "./identity.ts";
 import { becomeRoot, forkContainer, namespaceFlags } from "./namespaces.ts";
 import { becomeProcess, checkCwd, joinKeyring, lacksHome, readPasswd } from "./process.ts";
 import { resetScheduling, setAffinity, setScheduling } from "./scheduling.ts";
-import type { NamespaceType } from "../linux/namespaces.ts";
 
 export interface ExecPlanOptions {
   readonly id: string;

@@ -42,7 +42,8 @@ export function resolveCapabilities(
   const permitted = resolve(asked?.permitted, grantable);
   const effective = resolve(asked?.effective, permitted);
   const inheritable = resolve(asked?.inheritable, grantable);
-  const ambient = resolve(asked?.ambient, permitted & inheritable);
+  // The kernel raises only what is permitted and inheritable; engines ask for more as a matter of course.
+  const ambient = resolve(asked?.ambient, grantable) & permitted & inheritable;
   const warning =
     refused.size === 0
       ? undefined

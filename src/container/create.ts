@@ -15,8 +15,8 @@ import { completeEnv, findHome, holdProcess } from "../compile/process.ts";
 import type { Context } from "../context.ts";
 import { messageOf, TsruncError } from "../errors.ts";
 import { connectConsoleSocket } from "../host/console.ts";
-import { closeFd } from "../host/fd.ts";
 import { copyUp } from "../host/copy-up.ts";
+import { closeFd } from "../host/fd.ts";
 import { runHooks } from "../host/hooks.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
 import { writePidFile } from "../host/pid-file.ts";
@@ -33,8 +33,9 @@ import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config
 import { destroyContainer } from "./delete.ts";
 import { withNewContainer } from "./lock.ts";
 import type { CreateOptions } from "./options.ts";
-import { type ContainerRecord, containerPaths, formatTimestamp, OCI_VERSION } from "./record.ts";
+import { type ContainerRecord, containerPaths, formatTimestamp } from "./record.ts";
 import { describeState } from "./state.ts";
+import { SPEC_VERSION } from "../spec/state.ts";
 import { checkId, describeFsError, writeRecord } from "./store.ts";
 
 /** Everything that is known before anything is made. */
@@ -56,13 +57,17 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
   const text = readConfigFile(join(bundle, options.configFile));
   const config = parseConfig(text, { requireProcess: true });
   const layout = readCgroupLayout();
-  const request = { id: options.id, cgroupsPath: config.linux?.cgroupsPath, resources: config.linux?.resources };
+  const request = {
+    id: options.id,
+    cgroupsPath: config.linux?.cgroupsPath,
+    resources: config.linux?.resources,
+  };
   const cgroup = planCgroup(layout, request);
   const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record));
   for (const warning of configWarnings(config)) ctx.log.warn(warning);
   const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
   if (warning !== undefined) ctx.log.warn(warning);
-  const last = 3 + options.preserveFds + Number(ctx.env["LISTEN_FDS"] ?? 0);
+  const last = 3 + options.preserveFds + Number(ctx.env.LISTEN_FDS ?? 0);
   const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
   return { options, text, config, facts, cgroup, keepFds };
 }
@@ -76,7 +81,11 @@ function readConfigFile(path: string): string {
 }
 
 /** `console`: the terminal's receiver as an open descriptor, instead of `--console-socket`. */
-export async function createContainer(ctx: Context, options: CreateOptions, console?: number): Promise<ContainerRecord> {
+export async function createContainer(
+  ctx: Context,
+  options: CreateOptions,
+  console?: number,
+): Promise<ContainerRecord> {
   checkId(options.id);
   const prepared = prepareContainer(ctx, options);
   checkConsole(prepared, console);
@@ -224,7 +233,10 @@ export function writeProcFile(step: HostStep, action: HostAction & { do: "write-
   try {
     writeFileSync(`/proc/${pid}/${action.file}`, action.value);
   } catch (error) {
-    throw describeFsError(`${step.source.path}: write ${JSON.stringify(action.value)} to ${action.file}`, error);
+    throw describeFsError(
+      `${step.source.path}: write ${JSON.stringify(action.value)} to ${action.file}`,
+      error,
+    );
   }
 }
 
@@ -232,7 +244,7 @@ function firstRecord(ctx: Context, { options, config, facts, cgroup }: Prepared)
   return {
     version: 1,
     id: options.id,
-    ociVersion: OCI_VERSION,
+    ociVersion: SPEC_VERSION,
     bundle: facts.bundle,
     rootfs: facts.rootfs,
     created: formatTimestamp(ctx.now()),
@@ -259,7 +271,7 @@ export function containerEnv(
 ): readonly string[] {
   const text = passwd && new TextDecoder().decode(passwd.subarray(0, passwd.indexOf(0)));
   const home = text === undefined ? undefined : findHome(text, process.user.uid);
-  const listen = ctx.env["LISTEN_FDS"];
+  const listen = ctx.env.LISTEN_FDS;
   const extra = listen ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : [];
   return completeEnv(process.env ?? [], home, extra);
 }

@@ -1,6 +1,6 @@
 // Removes a container: its processes, its cgroup, its state; then its poststop hooks run.
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { isFrozen, killCgroup, removeCgroup, setFreezer } from "../cgroup/control.ts";
+import { isFrozen, killCgroup, readCgroupPids, removeCgroup, setFreezer } from "../cgroup/control.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
@@ -49,7 +49,9 @@ function deleteLocked(ctx: Context, id: string, force: boolean): ContainerRecord
 export function destroyContainer(ctx: Context, record: ContainerRecord): void {
   endFirstProcess(ctx, record);
   if (record.cgroup !== null) {
-    killCgroup(record.cgroup);
+    // With the first process of a pid namespace the kernel has ended all others; some may have joined from outside.
+    const mayHaveMore = !record.hasOwnPidNamespace || record.phase === "creating";
+    if (mayHaveMore || readCgroupPids(record.cgroup).length > 0) killCgroup(record.cgroup);
     removeCgroup(record.cgroup);
   }
   removeContainerDir(ctx, record.id);
@@ -77,7 +79,8 @@ export async function runPoststop(ctx: Context, record: ContainerRecord): Promis
   if (poststop.length === 0) return;
   const { runHooks } = await import("../host/hooks.ts");
   try {
-    runHooks(ctx, "poststop", poststop, JSON.stringify(describeState(record, "stopped")));
+    const state = JSON.stringify(describeState(record, "stopped"));
+    runHooks(ctx, "poststop", poststop, { state, cwd: record.bundle });
   } catch (error) {
     ctx.log.warn(messageOf(error));
   }

@@ -7,7 +7,7 @@ import { grantableCapabilities } from "../compile/container.ts";
 import { compileExec, compileExecStart } from "../compile/exec.ts";
 import { resolveCapabilities } from "../compile/identity.ts";
 import type { Context } from "../context.ts";
-import { phrases, TsruncError } from "../errors.ts";
+import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { connectConsoleSocket, openConsolePair, receiveMaster } from "../host/console.ts";
 import { findOtherNamespaces } from "../host/container-namespaces.ts";
 import { closeFd } from "../host/fd.ts";
@@ -30,7 +30,11 @@ import { computeStatus } from "./status.ts";
 import { describeFsError, readRecord } from "./store.ts";
 
 /** Runs a process in a container; gives its exit status as `runContainer` does (0 when detached). */
-export async function execContainer(ctx: Context, options: ExecOptions, signals: SignalSource): Promise<number> {
+export async function execContainer(
+  ctx: Context,
+  options: ExecOptions,
+  signals: SignalSource,
+): Promise<number> {
   refuseUnsupported(options);
   const record = readRecord(ctx, options.id);
   const status = computeStatus(ctx, record);
@@ -64,7 +68,11 @@ function checkConsole(process: Process, options: ExecOptions): void {
 }
 
 /** The process of a file, or the container's own with the flags' changes. */
-export function describeProcess(ctx: Pick<Context, "cwd">, config: RunnableConfig, options: ExecOptions): Process {
+export function describeProcess(
+  ctx: Pick<Context, "cwd">,
+  config: RunnableConfig,
+  options: ExecOptions,
+): Process {
   if (options.processFile !== undefined) {
     const path = resolve(ctx.cwd, options.processFile);
     try {
@@ -75,7 +83,9 @@ export function describeProcess(ctx: Pick<Context, "cwd">, config: RunnableConfi
   }
   const base = config.process;
   const caps = base.capabilities ?? {};
-  const add = (names: readonly string[] | undefined): string[] => [...new Set([...(names ?? []), ...options.caps])];
+  const add = (names: readonly string[] | undefined): string[] => [
+    ...new Set([...(names ?? []), ...options.caps]),
+  ];
   const inheritable = new Set(caps.inheritable ?? []);
   const ambient = [...(caps.ambient ?? []), ...options.caps.filter((name) => inheritable.has(name))];
   return {
@@ -145,7 +155,10 @@ async function execForeground(
     pidfd = openPidfd(libc, pid);
     if (pidfd === undefined) throw new TsruncError(`process ${pid} is gone`);
     if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
-    stopForwarding = forwardSignals(libc, signals, pidfd, { terminal: process.terminal === true });
+    stopForwarding = forwardSignals(libc, signals, pidfd, {
+      terminal: process.terminal === true,
+      failed: (error) => ctx.log.warn(messageOf(error)),
+    });
     const status = exitStatus(await waitForExit(libc, poller, pid, pidfd));
     await terminal?.done();
     return status;

@@ -1,9 +1,9 @@
 // Sends signals to a container's first process, or to all of its processes.
-import { type Libc, loadLibc } from "../../native-bindings/libc.ts";
+import { loadLibc } from "../../native-bindings/libc.ts";
 import { killCgroup, readCgroupPids, setFreezer } from "../cgroup/control.ts";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
-import { openPidfd, openProcess, sendSignal } from "../host/signal.ts";
+import { openProcess, sendSignal } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import type { ContainerRecord } from "./record.ts";
 import { computeStatus, hasLiveProcess } from "./status.ts";
@@ -53,32 +53,7 @@ function signalAll(ctx: Context, record: ContainerRecord, signal: number): boole
     signalFirst(ctx, record, signal);
     return true;
   }
-  if (signal === SIGKILL) {
-    const found = readCgroupPids(cgroup).length > 0;
-    killCgroup(cgroup);
-    return found;
-  }
-  return signalMembers(loadLibc(ctx.installDir), () => readCgroupPids(cgroup), signal);
-}
-
-/**
- * Signals every process that `readPids` names. The pids are read once more when the pidfds are open: a pid that is
- * still a member then is the process that its pidfd stands for.
- */
-function signalMembers(libc: Libc, readPids: () => readonly number[], signal: number): boolean {
-  const opened = new Map<number, number>();
-  try {
-    for (const pid of readPids()) {
-      const pidfd = openPidfd(libc, pid);
-      if (pidfd !== undefined) opened.set(pid, pidfd);
-    }
-    const members = new Set(readPids());
-    let reached = false;
-    for (const [pid, pidfd] of opened) {
-      if (members.has(pid) && sendSignal(libc, pidfd, signal)) reached = true;
-    }
-    return reached;
-  } finally {
-    for (const pidfd of opened.values()) libc.close(pidfd);
-  }
+  const found = readCgroupPids(cgroup).length > 0;
+  killCgroup(cgroup, signal);
+  return found;
 }

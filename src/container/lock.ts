@@ -51,11 +51,7 @@ export async function withContainerLock<T>(
  * Makes the directory of a new container and runs `action` under its lock. `container with given ID already
  * exists` if there is one. What `action` leaves behind an error is its own business.
  */
-export async function withNewContainer<T>(
-  ctx: Rooted,
-  id: string,
-  action: () => Promise<T> | T,
-): Promise<T> {
+export async function withNewContainer<T>(ctx: Rooted, id: string, action: () => Promise<T> | T): Promise<T> {
   const made = lstatSync(createContainerDir(ctx, id)).ino;
   return await withContainerLock(ctx, id, () => {
     // Between the two steps `delete --force` may have removed the directory and another `create` made its own.

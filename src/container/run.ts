@@ -1,7 +1,7 @@
 // `run`: create, start and, in the foreground, wait and delete.
 import { loadLibc } from "../../native-bindings/libc.ts";
 import type { Context } from "../context.ts";
-import { TsruncError } from "../errors.ts";
+import { messageOf, TsruncError } from "../errors.ts";
 import { openConsolePair, receiveMaster } from "../host/console.ts";
 import { closeFd } from "../host/fd.ts";
 import { forwardSignals, reapOrphans, setChildSubreaper, waitForExit } from "../host/foreground.ts";
@@ -16,7 +16,11 @@ import { startContainer } from "./start.ts";
 import { hasContainerDir } from "./store.ts";
 
 /** Runs a container; gives its exit status, or 128 + the number of the signal that ended it (0 when detached). */
-export async function runContainer(ctx: Context, options: RunOptions, signals: SignalSource): Promise<number> {
+export async function runContainer(
+  ctx: Context,
+  options: RunOptions,
+  signals: SignalSource,
+): Promise<number> {
   if (options.detach) {
     await createContainer(ctx, options);
     await startOrDelete(ctx, options);
@@ -51,7 +55,10 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
       pidfd = openPidfd(libc, record.pid);
       if (pidfd === undefined) throw new TsruncError("the container's process ended before its start");
       if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
-      undo.push(forwardSignals(libc, signals, pidfd, { terminal: wantsTerminal }));
+      undo.push(forwardSignals(libc, signals, pidfd, {
+        terminal: wantsTerminal,
+        failed: (error) => ctx.log.warn(messageOf(error)),
+      }));
       undo.push(reapOrphans(libc, signals, record.pid));
       const ended = waitForExit(libc, poller, record.pid, pidfd);
       await startContainer(ctx, options.id);

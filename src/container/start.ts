@@ -24,7 +24,10 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
   const outcome = await sendStartBatch(paths.dir, batch);
   if (outcome.kind === "absent") throw new TsruncError(phrases.startStopped);
   if (outcome.kind === "failed") {
-    const steps = JSON.parse(readFileSync(paths.startSteps, "utf8")) as readonly (readonly [string, boolean])[];
+    const steps = JSON.parse(readFileSync(paths.startSteps, "utf8")) as readonly (readonly [
+      string,
+      boolean,
+    ])[];
     const [text, withErrno] = steps[outcome.index] ?? ["", true];
     throw new TsruncError(withErrno ? `${text}: ${errnoText(outcome.errno)}` : text);
   }

@@ -1,6 +1,7 @@
 // The state of a container as the command `state` prints it and as hooks get it on their stdin.
 import type { Context } from "../context.ts";
-import { type ContainerRecord, OCI_VERSION, type Status } from "./record.ts";
+import { SPEC_VERSION, type Status } from "../spec/state.ts";
+import type { ContainerRecord } from "./record.ts";
 import { computeStatus } from "./status.ts";
 import { readRecord } from "./store.ts";
 
@@ -23,7 +24,15 @@ export interface ContainerState {
 export function describeState(record: ContainerRecord, status: Status, owner = ""): ContainerState {
   const { id, bundle, rootfs, created, annotations } = record;
   const pid = status === "stopped" ? 0 : record.pid;
-  const state = { ociVersion: OCI_VERSION, id, pid, status, bundle, rootfs, created: trimTimestamp(created) };
+  const state = {
+    ociVersion: SPEC_VERSION,
+    id,
+    pid,
+    status,
+    bundle,
+    rootfs,
+    created: trimTimestamp(created),
+  };
   return Object.keys(annotations).length === 0 ? { ...state, owner } : { ...state, annotations, owner };
 }
 

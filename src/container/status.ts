@@ -1,9 +1,10 @@
 // A container's status: not stored, but seen from its process, its start socket and its cgroup.
 import { existsSync } from "node:fs";
-import { isFrozen } from "../cgroup/control.ts";
+import { isFrozen } from "../cgroup/freezer.ts";
 import type { Context } from "../context.ts";
 import { isProcessAlive } from "../host/process-stat.ts";
-import { type ContainerRecord, containerPaths, type Status } from "./record.ts";
+import type { Status } from "../spec/state.ts";
+import { type ContainerRecord, containerPaths } from "./record.ts";
 
 /** Whether the container's first process lives. A zombie does not, nor does a later process with its number. */
 export function hasLiveProcess(record: ContainerRecord): boolean {

@@ -1,28 +1,93 @@
+// What `run` and `exec` do while their process runs in the foreground: wait, pass signals on, reap orphans.
 import type { Libc } from "../../native-bindings/libc.ts";
-import type { Poller } from "./poller.ts";
+import { SyscallError, TsruncError } from "../errors.ts";
+import { SIGNALS } from "../linux/signals.ts";
+import { POLLIN, type Poller } from "./poller.ts";
+import { reapChild } from "./process.ts";
+import { sendSignal } from "./signal.ts";
 import type { SignalSource } from "./terminal.ts";
 
-/** Wait status of a child (see exitStatus in process.ts). */
-export function waitForExit(_libc: Libc, _poller: Poller, _pid: number): Promise<number> {
-  throw new Error("in work");
+const PR_SET_CHILD_SUBREAPER = 36;
+const P_ALL = 0;
+const WNOHANG = 1;
+const WEXITED = 4;
+const WNOWAIT = 0x1000000;
+const WALL = 0x40000000; // __WALL
+const SIGINFO_SIZE = 128;
+const SI_PID = 16;
+
+/**
+ * Signals that are not passed on: those that cannot be caught, those that mean this process alone (as in runc), and
+ * those that the JavaScript engine itself lives on (faults, and PWR to stop its threads).
+ */
+const NOT_FORWARDED = new Set(
+  "KILL STOP CHLD PIPE URG ILL TRAP ABRT BUS FPE SEGV SYS PWR XFSZ STKFLT".split(" "),
+);
+
+/** Waits for the end of a child, whose pidfd is given, and reaps it; gives its wait status (see `exitStatus`). */
+export function waitForExit(libc: Libc, poller: Poller, pid: number, pidfd: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const watch = poller.watch(pidfd, POLLIN, () => {
+      watch.stop();
+      const status = reapChild(libc, pid);
+      if (status === undefined) reject(new TsruncError(`process ${pid} is no child of this process`));
+      else resolve(status);
+    });
+  });
 }
 
-/** Forwards signals to a child until the returned function is called. `terminal`: SIGWINCH is not forwarded. */
+/**
+ * Passes the signals that this process gets on to another one, until the returned function is called. `terminal`:
+ * SIGWINCH is not, since the pty tells its size itself. A process that has ended gets none; other errors are given
+ * to `failed`.
+ */
 export function forwardSignals(
-  _libc: Libc,
-  _signals: SignalSource,
-  _pidfd: number,
-  _options: { readonly terminal: boolean },
+  libc: Libc,
+  signals: SignalSource,
+  pidfd: number,
+  options: { readonly terminal: boolean; readonly failed: (error: unknown) => void },
 ): () => void {
-  throw new Error("in work");
+  const listeners = new Map<NodeJS.Signals, () => void>();
+  for (const [i, name] of SIGNALS.entries()) {
+    if (NOT_FORWARDED.has(name) || (options.terminal && name === "WINCH")) continue;
+    const listener = (): void => {
+      try {
+        sendSignal(libc, pidfd, i + 1);
+      } catch (error) {
+        options.failed(error);
+      }
+    };
+    listeners.set(`SIG${name}` as NodeJS.Signals, listener);
+  }
+  for (const [name, listener] of listeners) signals.on(name, listener);
+  return () => {
+    for (const [name, listener] of listeners) signals.off(name, listener);
+  };
 }
 
-/** PR_SET_CHILD_SUBREAPER of the whole process. */
-export function setChildSubreaper(_libc: Libc): void {
-  throw new Error("in work");
+/** Makes orphaned descendants children of this process: for the whole process and until its end (prctl(2)). */
+export function setChildSubreaper(libc: Libc): void {
+  if (libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+    throw new SyscallError("", "prctl(PR_SET_CHILD_SUBREAPER, 1)", libc.errno());
 }
 
-/** Reaps ended children other than `pid` at each SIGCHLD until the returned function is called. */
-export function reapOrphans(_libc: Libc, _signals: SignalSource, _pid: number): () => void {
-  throw new Error("in work");
+/**
+ * Reaps orphans that have become children of this process, at each SIGCHLD, until the returned function is called.
+ * `pid` is left to `waitForExit`.
+ */
+export function reapOrphans(libc: Libc, signals: SignalSource, pid: number): () => void {
+  const listener = (): void => {
+    for (let child = findEnded(libc); child > 0 && child !== pid; child = findEnded(libc))
+      reapChild(libc, child);
+  };
+  signals.on("SIGCHLD", listener);
+  listener();
+  return () => signals.off("SIGCHLD", listener);
+}
+
+/** Pid of a child that has ended and is not reaped; 0 if there is none. */
+function findEnded(libc: Libc): number {
+  const info = new Uint8Array(SIGINFO_SIZE);
+  if (libc.waitid(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT | WALL) < 0) return 0; // ECHILD
+  return new DataView(info.buffer).getInt32(SI_PID, true);
 }

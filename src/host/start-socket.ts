@@ -60,7 +60,7 @@ export function sendStartBatch(containerDir: string, batch: Uint8Array): Promise
       socket.write(batch);
     });
     socket.on("data", (data) => {
-      answer = Buffer.concat([answer, data]);
+      answer = Buffer.concat([answer, data as Buffer]); // no encoding is set, so never a string
       // The report's header is all that is needed; init waits for further batches then, and ends with us.
       if (answer.length >= REPORT_SIZE) socket.destroy();
     });
