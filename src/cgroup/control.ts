@@ -18,9 +18,9 @@ const FREEZE_TIMEOUT = 500;
 const ROUNDS = 100;
 
 /**
- * Sends a signal (its number, SIGKILL unless given) to every process of the container's cgroup and of those below it. SIGKILL ends a
- * frozen container too; with any other signal it stays frozen and has the signal when it is thawed. Does nothing
- * to a cgroup that is gone. Throws TsruncError, SyscallError.
+ * Sends a signal (its number, SIGKILL unless given) to every process of the container's cgroup and of those below
+ * it. SIGKILL ends a frozen container too; with any other signal it stays frozen, and has the signal when it is
+ * thawed (v2: a deadly one at once). Does nothing to a cgroup that is gone. Throws TsruncError, SyscallError.
  */
 export function killCgroup(record: CgroupRecord, signal = SIGKILL): void {
   if (signal !== SIGKILL) {
