@@ -19,7 +19,7 @@ import type { Config, LinuxDevice } from "../spec/config.ts";
 import type { Facts } from "./facts.ts";
 import { moveMount, statFd } from "./mount-calls.ts";
 import type { MountSources } from "./mount-sources.ts";
-import { ALL_BITS, cleanPath, ensureDirectory, makeFile, openInRoot, withParent } from "./mount-target.ts";
+import { ALL_BITS, cleanPath, ensureDirectory, openInRoot } from "./mount-target.ts";
 
 /** Device numbers of the kernel (makedev(3)): 12 bits and 20 bits. */
 const [MAX_MAJOR, MAX_MINOR] = [0xfff, 0xfffff];
@@ -62,7 +62,7 @@ export function listDevices(config: Config): readonly ListedDevice[] {
   return [...devices.values()];
 }
 
-/** Whether a container in a user namespace gets the host's node bound: it may make fifos, and no devices. */
+/** Whether a container in a user namespace gets the host's node bound: it may make fifos and no devices. */
 export function isBoundDevice(device: LinuxDevice): boolean {
   return device.type !== "p";
 }
@@ -85,24 +85,38 @@ export function createDevices(
   sources: MountSources,
 ): void {
   if (!hasOwnDev(config)) return;
-  for (const { device, path } of listDevices(config)) {
-    p.at(path, `create the device ${device.path}`, () => {
-      const source = sources.devices.get(cleanPath(device.path));
-      if (source) bindDevice(p, root, device, source);
-      else makeDevice(p, root, device, path);
+  const directories = new Map<string, ListedDevice[]>([["/dev", []]]);
+  for (const listed of listDevices(config)) {
+    const directory = posix.dirname(cleanPath(listed.device.path));
+    directories.set(directory, [...(directories.get(directory) ?? []), listed]);
+  }
+  for (const [directory, devices] of directories) {
+    const parent = p.at(devices[0]?.path ?? "linux.devices", `create devices in ${directory}`, () => {
+      ensureDirectory(p, root, directory);
+      return openInRoot(p, root, directory, ["O_PATH", "O_DIRECTORY"], { name: "directory" });
+    });
+    for (const { device, path } of devices)
+      p.at(path, `create the device ${device.path}`, () => {
+        const source = sources.devices.get(cleanPath(device.path));
+        if (source) bindDevice(p, parent, device, source);
+        else makeDevice(p, parent, device, path);
+      });
+    p.at("linux.devices", `create devices in ${directory}`, () => {
+      if (directory === "/dev") createLinks(p, parent);
+      p.call("close", [parent]);
     });
   }
-  createLinks(p, root);
 }
 
-function bindDevice(p: PlanBuilder, root: Result, device: LinuxDevice, source: Result): void {
-  const path = cleanPath(device.path);
-  makeFile(p, root, path, 0);
-  withParent(p, root, path, (parent, name) => {
-    const target = openNode(p, parent, name);
-    moveMount(p, source, target);
-    p.call("close", [target]);
+/** On an empty file, which for a mount is as good as a node. */
+function bindDevice(p: PlanBuilder, parent: Result, device: LinuxDevice, source: Result): void {
+  const name = posix.basename(cleanPath(device.path));
+  p.call("mknodat", [parent, name, { kind: "number", value: S.S_IFREG, text: "S_IFREG" }, 0], {
+    tolerate: ["EEXIST"],
   });
+  const target = openNode(p, parent, name);
+  moveMount(p, source, target);
+  p.call("close", [target]);
   p.call("close", [source]);
 }
 
@@ -138,32 +152,29 @@ function deviceNumber(device: LinuxDevice, path: string): DeviceNumber {
 
 const TYPES = { c: "S_IFCHR", u: "S_IFCHR", b: "S_IFBLK", p: "S_IFIFO" } as const;
 
-function makeDevice(p: PlanBuilder, root: Result, device: LinuxDevice, configPath: string): void {
+function makeDevice(p: PlanBuilder, parent: Result, device: LinuxDevice, configPath: string): void {
   const path = cleanPath(device.path);
+  const name = posix.basename(path);
   const type = TYPES[device.type];
   const bits = (device.fileMode ?? DEFAULT_MODE) & 0o7777;
   const mode: NumberArg = { kind: "number", value: S[type] | bits, text: `${type}|0${bits.toString(8)}` };
   const number = type === "S_IFIFO" ? { dev: 0, rdev: 0n } : deviceNumber(device, configPath);
   const failure = `${configPath}: create the device ${path}: something else is there already`;
   const [uid, gid] = [device.uid ?? 0, device.gid ?? 0];
-  ensureDirectory(p, root, posix.dirname(path));
-  withParent(p, root, path, (parent, name) => {
-    // The umask is 0 (see `attachRootfs`), so the mode is exact.
-    p.call("mknodat", [parent, name, mode, number.dev], {
-      tolerate: ["EEXIST"],
-      onSuccess: () => {
-        if (uid === 0 && gid === 0) return;
-        const node = openNode(p, parent, name);
-        verifyNode(p, node, S[type], number.rdev, failure);
-        p.call("fchownat", [node, "", uid, gid, flags(AT, "AT_EMPTY_PATH")]);
-        p.call("close", [node]);
-      },
-      onError: () => {
-        const node = openNode(p, parent, name);
-        verifyNode(p, node, S[type], number.rdev, failure);
-        p.call("close", [node]);
-      },
-    });
+  const verify = (use: (node: Result) => void): void => {
+    const node = openNode(p, parent, name);
+    verifyNode(p, node, S[type], number.rdev, failure);
+    use(node);
+    p.call("close", [node]);
+  };
+  // The umask is 0 (see `attachRootfs`), so the mode is exact.
+  p.call("mknodat", [parent, name, mode, number.dev], {
+    tolerate: ["EEXIST"],
+    onSuccess: () => {
+      if (uid !== 0 || gid !== 0)
+        verify((node) => p.call("fchownat", [node, "", uid, gid, flags(AT, "AT_EMPTY_PATH")]));
+    },
+    onError: () => verify(() => {}),
   });
 }
 
@@ -177,19 +188,14 @@ export function verifyNode(p: PlanBuilder, node: Result, type: number, rdev: big
   p.check(load(stat, STATX_OFFSETS.rdev, 8, "stx_rdev"), ALL_BITS, rdev, errno, { failure });
 }
 
-function createLinks(p: PlanBuilder, root: Result): void {
-  p.at("", "create the links in /dev", () => {
-    ensureDirectory(p, root, "/dev");
-    const dev = openInRoot(p, root, "/dev", ["O_PATH", "O_DIRECTORY"], { name: "dev" });
-    for (const [name, target] of DEFAULT_LINKS)
-      p.call("symlinkat", [target, dev, name], { tolerate: ["EEXIST"] });
-    // Still the host's: a kernel may be built without it.
-    p.call("faccessat2", [AT_FDCWD, "/proc/kcore", 0, 0], {
-      tolerate: ["ENOENT", "EACCES"],
-      onSuccess: () => p.call("symlinkat", ["/proc/kcore", dev, "core"], { tolerate: ["EEXIST"] }),
-    });
-    p.call("unlinkat", [dev, "ptmx", 0], { tolerate: ["ENOENT"] });
-    p.call("symlinkat", ["pts/ptmx", dev, "ptmx"]);
-    p.call("close", [dev]);
+function createLinks(p: PlanBuilder, dev: Result): void {
+  for (const [name, target] of DEFAULT_LINKS)
+    p.call("symlinkat", [target, dev, name], { tolerate: ["EEXIST"] });
+  // Still the host's: a kernel may be built without it.
+  p.call("faccessat2", [AT_FDCWD, "/proc/kcore", 0, 0], {
+    tolerate: ["ENOENT", "EACCES"],
+    onSuccess: () => p.call("symlinkat", ["/proc/kcore", dev, "core"], { tolerate: ["EEXIST"] }),
   });
+  p.call("unlinkat", [dev, "ptmx", 0], { tolerate: ["ENOENT"] });
+  p.call("symlinkat", ["pts/ptmx", dev, "ptmx"]);
 }

@@ -90,7 +90,8 @@ export function mountAll(
     checkDestination(entry);
     p.at(`mounts[${index}]`, intent, () => mountEntry(state, entry));
   }
-  if (state.proc) p.call("close", [state.proc.mount]);
+  const { proc } = state;
+  if (proc) p.at("mounts", "all mounts are made", () => p.call("close", [proc.mount]));
   return { readOnlyLater: state.readOnlyLater };
 }
 
