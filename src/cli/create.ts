@@ -1,0 +1,18 @@
+import { CONTAINER_ID, type CommandDefinition } from "./command.ts";
+import { CREATE_OPTIONS, readCreateOptions } from "./process-options.ts";
+
+export const command: CommandDefinition = {
+  usage: CONTAINER_ID,
+  description: "Creates a container from a bundle. Its program waits for start.",
+  options: CREATE_OPTIONS,
+  minArgs: 1,
+  maxArgs: 1,
+  passesFds: true,
+  errorPrefix: "tsrunc create failed: ",
+  run: async (invocation) => {
+    const options = readCreateOptions(invocation);
+    const { createContainer } = await import("../container/create.ts");
+    await createContainer(invocation.ctx, options);
+    return 0;
+  },
+};

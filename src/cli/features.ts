@@ -1,0 +1,55 @@
+import { existsSync, readFileSync } from "node:fs";
+import { CAPABILITIES } from "../linux/capabilities.ts";
+import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
+import { NAMESPACE_TYPES, NAMESPACES } from "../linux/namespaces.ts";
+import type { Features } from "../spec/features.ts";
+import { SPEC_VERSION } from "../spec/state.ts";
+import type { CommandDefinition } from "./command.ts";
+import { COMMIT, VERSION } from "./version.ts";
+
+const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+/** What this build does, of that what this kernel knows ("Features structure" in features.md). */
+export function collectFeatures(): Features {
+  const off = { enabled: false };
+  return {
+    ociVersionMin: "1.0.0",
+    ociVersionMax: SPEC_VERSION,
+    hooks: HOOKS,
+    mountOptions: MOUNT_OPTIONS,
+    linux: {
+      namespaces: NAMESPACE_TYPES.filter((type) => existsSync(`/proc/self/ns/${NAMESPACES[type][2]}`)).sort(),
+      capabilities: CAPABILITIES.slice(0, readLastCapability() + 1),
+      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
+      seccomp: off,
+      apparmor: off,
+      selinux: off,
+      intelRdt: off,
+      mountExtensions: { idmap: off },
+      netDevices: off,
+    },
+    annotations: {
+      "org.opencontainers.tsrunc.version": VERSION,
+      "org.opencontainers.tsrunc.commit": COMMIT,
+      "org.opencontainers.tsrunc.checkpoint.enabled": "false",
+    },
+    // No annotation of config.json is read by any code: there is none that could change host state.
+    potentiallyUnsafeConfigAnnotations: [],
+  };
+}
+
+function readLastCapability(): number {
+  return Number(readFileSync("/proc/sys/kernel/cap_last_cap", "utf8"));
+}
+
+export const command: CommandDefinition = {
+  usage: "",
+  description: "Shows what this build supports, as JSON.",
+  options: [],
+  minArgs: 0,
+  maxArgs: 0,
+  run: ({ print }) => {
+    print(`${JSON.stringify(collectFeatures(), null, 2)}\n`);
+    return 0;
+  },
+};
