@@ -1,17 +1,20 @@
-// The socket on which a created container's init waits for `start`, and the sending of the start batch. Sending
-// needs no native code: `start` should be quick.
+// The socket on which a created container's init waits for `start`, and the sending of the start batch. (Node's
+// own sockets would do for the latter, but take longer to load than koffi.)
 import { fchmodSync, unlinkSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
-import { loadLibc } from "../../native-bindings/libc.ts";
+import { type Libc, loadLibc } from "../../native-bindings/libc.ts";
 import type { Context } from "../context.ts";
-import { SyscallError, TsruncError } from "../errors.ts";
-import { decodeReportHeader, REPORT_SIZE } from "../plan/wire.ts";
+import { SyscallError } from "../errors.ts";
+import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/wire.ts";
 import { closeFd } from "./fd.ts";
-import { callOnPath, openStreamSocket, withSocketPath } from "./unix-socket.ts";
+import { callOnPath, connectSocket, openStreamSocket } from "./unix-socket.ts";
 
 const NAME = "start.sock";
 const INTENT = "open the start socket";
+const MSG_NOSIGNAL = 0x4000;
+const ENOENT = 2;
+const EINTR = 4;
+const ECONNREFUSED = 111;
 
 /**
  * Opens the listening socket `start.sock` (0600) in the container's directory. The descriptor is close-on-exec: it
@@ -46,36 +49,49 @@ export type StartOutcome =
   | { readonly kind: "absent" };
 
 /**
- * Connects to the start socket, calls `beforeSend` (the place to unlink it), sends the batch, and waits for the
- * outcome. Throws TsruncError for any other error of the connection.
+ * Connects to the start socket, unlinks it, sends the batch, and waits for the outcome. Throws SyscallError for
+ * any other error of the connection.
  */
-export function sendStartBatch(containerDir: string, batch: Uint8Array): Promise<StartOutcome> {
+export function sendStartBatch(ctx: Context, containerDir: string, batch: Uint8Array): StartOutcome {
+  const libc = loadLibc(ctx.installDir);
   const path = join(containerDir, NAME);
-  return new Promise((resolve, reject) => {
-    let answer = Buffer.alloc(0);
-    let failure: NodeJS.ErrnoException | undefined;
-    const socket = withSocketPath(path, (short) => connect({ path: short }));
-    socket.once("connect", () => {
-      unlinkSync(path);
-      socket.write(batch);
-    });
-    socket.on("data", (data) => {
-      answer = Buffer.concat([answer, data as Buffer]); // no encoding is set, so never a string
-      // The report's header is all that is needed; init waits for further batches then, and ends with us.
-      if (answer.length >= REPORT_SIZE) socket.destroy();
-    });
-    socket.once("error", (error) => {
-      failure = error;
-    });
-    socket.once("close", () => {
-      if (answer.length >= REPORT_SIZE) {
-        const { type, index, value } = decodeReportHeader(answer);
-        if (type === "failed") resolve({ kind: "failed", index, errno: value });
-        else reject(new Error(`init reported ${type} where it had to execute`));
-      } else if (failure?.code === "ECONNREFUSED" || failure?.code === "ENOENT") resolve({ kind: "absent" });
-      else if (failure && failure.code !== "ECONNRESET")
-        reject(new TsruncError(`connect to the start socket ${path}: ${failure.message}`));
-      else resolve({ kind: "started" });
-    });
-  });
+  let socket: number;
+  try {
+    socket = connectSocket(libc, path, "connect to the start socket");
+  } catch (error) {
+    if (error instanceof SyscallError && (error.errno === ECONNREFUSED || error.errno === ENOENT))
+      return { kind: "absent" };
+    throw error;
+  }
+  try {
+    unlinkSync(path);
+    if (!send(libc, socket, batch)) return { kind: "absent" };
+    const report = receiveReport(libc, socket);
+    if (report === undefined) return { kind: "started" };
+    if (report.type !== "failed") throw new Error(`init reported ${report.type} where it had to execute`);
+    return { kind: "failed", index: report.index, errno: report.value };
+  } finally {
+    closeFd(libc, socket); // an init whose step has failed waits for more, and ends now
+  }
+}
+
+/** False if the other end is closed. */
+function send(libc: Libc, socket: number, bytes: Uint8Array): boolean {
+  for (let rest = bytes; rest.length > 0; ) {
+    const sent = libc.send(socket, rest, rest.length, MSG_NOSIGNAL);
+    if (sent >= 0) rest = rest.subarray(sent);
+    else if (libc.errno() !== EINTR) return false;
+  }
+  return true;
+}
+
+/** The header of init's report; undefined at end of file. */
+function receiveReport(libc: Libc, socket: number): ReportHeader | undefined {
+  const header = new Uint8Array(REPORT_SIZE);
+  for (let at = 0; at < header.length; ) {
+    const got = libc.recv(socket, header.subarray(at), header.length - at, 0);
+    if (got > 0) at += got;
+    else if (got === 0 || libc.errno() !== EINTR) return undefined;
+  }
+  return decodeReportHeader(header);
 }
