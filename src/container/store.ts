@@ -122,9 +122,13 @@ function removeEntry(path: string): void {
     const entry = lstatSync(path, { throwIfNoEntry: false });
     if (entry === undefined) return;
     try {
-      if (!entry.isDirectory()) return unlinkSync(path);
-      for (const name of readdirSync(path)) removeEntry(`${path}/${name}`);
-      return rmdirSync(path);
+      if (entry.isDirectory()) {
+        for (const name of readdirSync(path)) removeEntry(`${path}/${name}`);
+        rmdirSync(path);
+      } else {
+        unlinkSync(path);
+      }
+      return;
     } catch (error) {
       const code = codeOf(error);
       if (code === "ENOENT") return;
