@@ -21,7 +21,7 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
   await runStartContainerHooks(ctx, record);
   const paths = containerPaths(ctx.root, record.id);
   const batch = readFileSync(paths.startBatch);
-  const outcome = await sendStartBatch(paths.dir, batch);
+  const outcome = sendStartBatch(ctx, paths.dir, batch);
   if (outcome.kind === "absent") throw new TsruncError(phrases.startStopped);
   if (outcome.kind === "failed") {
     const steps = JSON.parse(readFileSync(paths.startSteps, "utf8")) as readonly (readonly [

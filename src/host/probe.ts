@@ -3,6 +3,7 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { arch, release } from "node:os";
 import { resolve } from "node:path";
 import type { CgroupMounts, Facts, MountPoint, SourceType } from "../compile/facts.ts";
+import { resolveSource } from "../compile/mount-sources.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
 import { errnoText } from "../linux/errno.ts";
@@ -71,11 +72,6 @@ function findRootfs(bundle: string, path: string): string {
     return fail("stat", Math.abs(errno));
   }
   return real;
-}
-
-/** Path of a bind mount's source; a relative one counts from the bundle. */
-export function resolveSource(bundle: string, source: string): string {
-  return resolve(bundle, source);
 }
 
 function findSources(config: Config, bundle: string): ReadonlyMap<string, SourceType> {
