@@ -1,62 +1,66 @@
-// Callers write flags as Go's flag package takes them. This gives them the one form that commander takes too:
-// `-no-subreaper` and `--no-subreaper=true` become `--no-subreaper`; `-b DIR`, `-b=DIR` and `--bundle DIR` become
-// `--bundle=DIR`; `--tty=false` is left out. Anything unknown stays as it is, for commander to report.
+// Reads flags as Go's flag package takes them, because callers write them so: `-no-subreaper`,
+// `--no-subreaper=true`, `-b DIR`, `-b=DIR`, `--bundle DIR`, `--bundle=DIR`, `--tty=false`.
 import { UsageError } from "../errors.ts";
 import type { OptionSpec } from "./option.ts";
 
-const BOOLEANS: Readonly<Record<string, boolean>> = {
-  1: true,
-  t: true,
-  true: true,
-  0: false,
-  f: false,
-  false: false,
-};
+export type Token =
+  | { readonly kind: "argument"; readonly text: string }
+  | { readonly kind: "flag"; readonly spec: OptionSpec; readonly on: boolean }
+  | { readonly kind: "value"; readonly spec: OptionSpec; readonly text: string }
+  /** Not understood here: an unknown flag, a flag without its value, a group of short flags, `--help`. */
+  | { readonly kind: "other"; readonly text: string };
 
-/** `stopsAtArgs`: from the first argument that is no flag on, everything is an argument. */
-export function normaliseArgv(
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ["1", true],
+  ["t", true],
+  ["true", true],
+  ["0", false],
+  ["f", false],
+  ["false", false],
+]);
+
+/** `stopsAtArgs`: from the first argument that is no flag on, everything is an argument. Throws UsageError. */
+export function readTokens(
   argv: readonly string[],
   specs: readonly OptionSpec[],
   stopsAtArgs: boolean,
-): string[] {
-  const result: string[] = [];
+): readonly Token[] {
+  const tokens: Token[] = [];
   for (let i = 0; i < argv.length; i++) {
-    const arg = argv[i] as string;
-    if (arg === "--" || (stopsAtArgs && !isFlag(arg))) return [...result, ...argv.slice(i)];
-    const flag = isFlag(arg) ? parseFlag(arg, specs) : undefined;
-    if (flag === undefined) {
-      result.push(arg);
-    } else if (flag.spec.kind === "flag") {
-      if (parseBoolean(flag.spec.name, flag.value ?? "true")) result.push(`--${flag.spec.name}`);
-    } else if (flag.value !== undefined) {
-      result.push(`--${flag.spec.name}=${flag.value}`);
-    } else if (i + 1 < argv.length) {
-      i++;
-      result.push(`--${flag.spec.name}=${argv[i]}`);
+    const text = argv[i] as string;
+    const isFlag = text.length > 1 && text.startsWith("-");
+    if (text === "--" || (!isFlag && stopsAtArgs)) {
+      for (const rest of argv.slice(text === "--" ? i + 1 : i)) tokens.push({ kind: "argument", text: rest });
+      break;
+    }
+    if (!isFlag) {
+      tokens.push({ kind: "argument", text });
+      continue;
+    }
+    const { name, value } = splitFlag(text);
+    const spec = specs.find((known) => known.name === name || known.short === name);
+    if (spec === undefined) {
+      tokens.push({ kind: "other", text });
+    } else if (spec.kind === "flag") {
+      tokens.push({ kind: "flag", spec, on: parseBoolean(spec.name, value ?? "true") });
+    } else if (value !== undefined || i + 1 < argv.length) {
+      tokens.push({ kind: "value", spec, text: value ?? (argv[++i] as string) });
     } else {
-      result.push(`--${flag.spec.name}`);
+      tokens.push({ kind: "other", text: `--${spec.name}` });
     }
   }
-  return result;
+  return tokens;
 }
 
-function isFlag(arg: string): boolean {
-  return arg.length > 1 && arg.startsWith("-");
-}
-
-function parseFlag(
-  arg: string,
-  specs: readonly OptionSpec[],
-): { spec: OptionSpec; value: string | undefined } | undefined {
-  const [, name = "", value] = /^--?([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
-  const spec = specs.find((known) => known.name === name || known.short === name);
-  return spec && { spec, value };
+function splitFlag(text: string): { name: string; value: string | undefined } {
+  const start = text.startsWith("--") ? 2 : 1;
+  const equals = text.indexOf("=");
+  if (equals < 0) return { name: text.slice(start), value: undefined };
+  return { name: text.slice(start, equals), value: text.slice(equals + 1) };
 }
 
 function parseBoolean(name: string, text: string): boolean {
-  const value = BOOLEANS[text.toLowerCase()];
-  if (value === undefined || !Object.hasOwn(BOOLEANS, text.toLowerCase())) {
-    throw new UsageError(`invalid boolean value ${JSON.stringify(text)} for -${name}`);
-  }
-  return value;
+  const value = BOOLEANS.get(text.toLowerCase());
+  if (value !== undefined) return value;
+  throw new UsageError(`invalid boolean value ${JSON.stringify(text)} for -${name}`);
 }

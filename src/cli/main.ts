@@ -5,7 +5,7 @@ import { COMMANDS, MISSING_COMMANDS } from "./commands.ts";
 import { createContext, type ProcessState } from "./context.ts";
 import { type GlobalOptions, PROGRAM, readGlobalOptions } from "./global-options.ts";
 import { type CommandLog, createLog } from "./log.ts";
-import { formatHelp, type Grammar, type Parsed, parseArguments } from "./parse.ts";
+import { type Grammar, type Parsed, parseArguments } from "./parse.ts";
 import { reportError } from "./report.ts";
 import { formatVersion } from "./version.ts";
 
@@ -18,8 +18,8 @@ export async function main(state: ProcessState): Promise<number> {
   let log = createLog({ format: "text", level: "info", now, writeError });
   let debug = false;
   try {
-    const parsed = parse(state, PROGRAM, state.argv);
-    if (parsed.help) return print(state, formatProgramHelp());
+    const parsed = await parse(state, PROGRAM, state.argv);
+    if (parsed.help) return print(state, await formatProgramHelp());
     const options = readGlobalOptions(parsed.values);
     debug = options.debug;
     if (options.version) return print(state, formatVersion());
@@ -30,7 +30,7 @@ export async function main(state: ProcessState): Promise<number> {
       log = createLog({ file: resolve(state.cwd, options.logFile), format, level, now, writeError });
     }
     const [name, ...argv] = parsed.args;
-    if (name === undefined) return print(state, formatProgramHelp());
+    if (name === undefined) return print(state, await formatProgramHelp());
     return await dispatch(state, options, log, name, argv);
   } catch (error) {
     return reportError(log, error, { writeError, debug });
@@ -46,16 +46,16 @@ async function dispatch(
 ): Promise<number> {
   if (name === "help" || name === "h") {
     const [topic] = argv;
-    if (topic === undefined) return print(state, formatProgramHelp());
+    if (topic === undefined) return print(state, await formatProgramHelp());
     const command = await loadCommand(topic);
     if (command === undefined) return reportUnknown(log, topic);
-    return print(state, formatHelp(grammarOf(topic, command)));
+    return print(state, await formatHelp(grammarOf(topic, command)));
   }
   const command = await loadCommand(name);
   if (command === undefined) return reportUnknown(log, name);
   const grammar = grammarOf(name, command);
-  const parsed = parse(state, grammar, argv, command);
-  if (parsed.help) return print(state, formatHelp(grammar));
+  const parsed = await parse(state, grammar, argv, command);
+  if (parsed.help) return print(state, await formatHelp(grammar));
   return await runCommand(state, options, log, command, parsed);
 }
 
@@ -64,7 +64,7 @@ async function runCommand(
   options: GlobalOptions,
   log: CommandLog,
   command: CommandDefinition,
-  parsed: Parsed & { help: false },
+  parsed: Parsed,
 ): Promise<number> {
   const writeError = (text: string): void => state.write(2, text);
   try {
@@ -96,18 +96,18 @@ function grammarOf(name: string, command: CommandDefinition): Grammar {
 }
 
 /** Parses; what is wrong is also answered with the usage on stdout, as runc does. */
-function parse(
+async function parse(
   state: ProcessState,
   grammar: Grammar,
   argv: readonly string[],
   command?: CommandDefinition,
-): Parsed {
+): Promise<Parsed> {
   try {
-    const parsed = parseArguments(grammar, argv);
+    const parsed = await parseArguments(grammar, argv);
     if (!parsed.help && command !== undefined) checkCount(grammar.name, command, parsed.args.length);
     return parsed;
   } catch (error) {
-    if (error instanceof UsageError) state.write(1, `Incorrect Usage.\n\n${formatHelp(grammar)}`);
+    if (error instanceof UsageError) state.write(1, `Incorrect Usage.\n\n${await formatHelp(grammar)}`);
     throw error;
   }
 }
@@ -134,8 +134,13 @@ function print(state: ProcessState, text: string): number {
   return 0;
 }
 
-function formatProgramHelp(): string {
+async function formatHelp(grammar: Grammar): Promise<string> {
+  const usage = await import("./usage.ts");
+  return usage.formatHelp(grammar);
+}
+
+async function formatProgramHelp(): Promise<string> {
   const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}\n`);
   const more = "\ntsrunc <command> --help tells about a command.\n";
-  return `${formatHelp(PROGRAM)}\nCommands:\n${lines.join("")}${more}`;
+  return `${await formatHelp(PROGRAM)}\nCommands:\n${lines.join("")}${more}`;
 }
