@@ -26,7 +26,7 @@ import {
 import { maskPaths, protectPaths } from "./paths.ts";
 import { enterRootfs } from "./pivot.ts";
 import { becomeProcess, checkCwd, joinKeyring, lacksHome, readPasswd } from "./process.ts";
-import { attachRootfs, createCwd, finishRootfs } from "./rootfs.ts";
+import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "./rootfs.ts";
 import { resetScheduling, setScheduling } from "./scheduling.ts";
 import { openPrivateProcfs, writeSysctls } from "./sysctl.ts";
 
@@ -102,6 +102,7 @@ export function compileContainer(
   if (procfs) writeSysctls(p, config, procfs);
   protectPaths(p, config);
   maskPaths(p, config);
+  setRootPropagation(p, config); // after the last mount
 
   // The process, as far as it can be prepared before `start`.
   setScheduling(p, process, config); // needs privilege

@@ -82,7 +82,7 @@ export function createCwd(p: PlanBuilder, config: Config, root: Result): void {
   p.at("process.cwd", `create the working directory ${cwd}`, () => ensureDirectory(p, root, cleanPath(cwd)));
 }
 
-/** Last touches once init is in the root: read-only mounts that had to be writable until now, and propagation. */
+/** Once init is in the root: what had to be writable until now becomes read-only. */
 export function finishRootfs(p: PlanBuilder, config: Config, mounted: Mounted): void {
   for (const { index, mount } of mounted.readOnlyLater) {
     p.at(`mounts[${index}]`, `make ${config.mounts?.[index]?.destination} read-only`, () => {
@@ -91,11 +91,6 @@ export function finishRootfs(p: PlanBuilder, config: Config, mounted: Mounted): 
     });
   }
   if (!hasNamespace(readNamespaces(config), "mount")) return; // "/" is a mount of the host
-  const propagation = readPropagation(config);
-  if (propagation)
-    p.at("linux.rootfsPropagation", "set the propagation of the root", () =>
-      propagatePath(p, "/", propagation.flag, propagation.recursive),
-    );
   if (config.root.readonly === true)
     p.at("root.readonly", "make the root read-only", () => {
       const attr = struct(
@@ -106,4 +101,16 @@ export function finishRootfs(p: PlanBuilder, config: Config, mounted: Mounted): 
       );
       p.call("mount_setattr", [AT_FDCWD, "/", 0, attr, MOUNT_ATTR_SIZE]);
     });
+}
+
+/**
+ * linux.rootfsPropagation of the root and, with an r-form, of all mounts in it. After all of them are made: a mount
+ * that is unbindable can cover no path any more.
+ */
+export function setRootPropagation(p: PlanBuilder, config: Config): void {
+  const propagation = readPropagation(config);
+  if (!propagation || !hasNamespace(readNamespaces(config), "mount")) return;
+  p.at("linux.rootfsPropagation", "set the propagation of the root", () =>
+    propagatePath(p, "/", propagation.flag, propagation.recursive),
+  );
 }

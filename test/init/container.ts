@@ -25,7 +25,7 @@ import {
 } from "../../src/compile/namespaces.ts";
 import { maskPaths, protectPaths } from "../../src/compile/paths.ts";
 import { enterRootfs } from "../../src/compile/pivot.ts";
-import { attachRootfs, createCwd, finishRootfs } from "../../src/compile/rootfs.ts";
+import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "../../src/compile/rootfs.ts";
 import { openPrivateProcfs, writeSysctls } from "../../src/compile/sysctl.ts";
 import { copyUp } from "../../src/host/copy-up.ts";
 import { collectFacts, parseMountInfo } from "../../src/host/probe.ts";
@@ -123,6 +123,7 @@ function compile(p: PlanBuilder, bundle: string, config: Config, options: MakeOp
   p.call("close", [procfs]);
   protectPaths(p, config);
   maskPaths(p, config);
+  setRootPropagation(p, config);
 }
 
 /** Makes the container and runs `look`; everything is gone afterwards. */
