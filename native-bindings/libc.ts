@@ -28,6 +28,7 @@ export interface Libc {
   readonly prctl: KoffiFunc<(option: number, a: number, b: number, c: number, d: number) => number>;
   readonly prlimit64: KoffiFunc<(pid: number, resource: number, set: Bytes, old: Bytes) => number>;
   readonly kill: KoffiFunc<(pid: number, signal: number) => number>;
+  readonly bpf: (command: number, attr: Uint8Array, size: number) => number;
   readonly pidfd_open: (pid: number, flags: number) => number;
   readonly pidfd_send_signal: (pidfd: number, signal: number, info: null, flags: number) => number;
   // descriptors
@@ -73,6 +74,9 @@ export function loadLibc(installDir: string): Libc {
   const ioctl = bind<(fd: number, request: number, argument: Bytes) => number>(
     "int ioctl(int, ulong, void *)",
   );
+  const bpf = bind<(number: number, command: number, attr: Uint8Array, size: number) => number>(
+    "long syscall(long, int, void *, uint)",
+  );
   const libc: Libc = {
     errno: () => koffi.errno(),
     posix_spawn: bind("int posix_spawn(void *, const char *, void *, void *, const char **, const char **)"),
@@ -84,6 +88,7 @@ export function loadLibc(installDir: string): Libc {
     prctl: bind("int prctl(int, ulong, ulong, ulong, ulong)"),
     prlimit64: bind("int prlimit64(int, int, void *, void *)"),
     kill: bind("int kill(int, int)"),
+    bpf: (command, attr, size) => bpf(process.arch === "arm64" ? 280 : 321, command, attr, size),
     pidfd_open: (pid, flags) => syscall2(434, pid, flags),
     pidfd_send_signal: (pidfd, signal, info, flags) => syscall4(424, pidfd, signal, info, flags),
     close: bind("int close(int)"),

@@ -146,7 +146,12 @@ export function adjustOomScore(p: PlanBuilder, score: number): void {
 
 /** Hard limits above the caller's own need privilege on the host. */
 export function raiseRlimits(p: PlanBuilder, process: Process): void {
-  const limits = (process.rlimits ?? []).map(({ type, soft, hard }) => ({ name: type, resource: RLIMITS[type], soft, hard }));
+  const limits = (process.rlimits ?? []).map(({ type, soft, hard }) => ({
+    name: type,
+    resource: RLIMITS[type],
+    soft,
+    hard,
+  }));
   if (limits.length === 0) return;
   p.at("process.rlimits", "raise hard limits", () => p.host({ do: "raise-rlimits", limits }));
 }

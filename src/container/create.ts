@@ -16,6 +16,7 @@ import type { Context } from "../context.ts";
 import { messageOf, TsruncError } from "../errors.ts";
 import { connectConsoleSocket } from "../host/console.ts";
 import { copyUp } from "../host/copy-up.ts";
+import { attachDeviceFilter } from "../host/device-filter.ts";
 import { closeFd } from "../host/fd.ts";
 import { runHooks } from "../host/hooks.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
@@ -30,12 +31,12 @@ import type { HostAction } from "../plan/host-action.ts";
 import { describeSteps } from "../plan/print.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
 import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config.ts";
+import { SPEC_VERSION } from "../spec/state.ts";
 import { destroyContainer } from "./delete.ts";
 import { withNewContainer } from "./lock.ts";
 import type { CreateOptions } from "./options.ts";
 import { type ContainerRecord, containerPaths, formatTimestamp } from "./record.ts";
 import { describeState } from "./state.ts";
-import { SPEC_VERSION } from "../spec/state.ts";
 import { checkId, describeFsError, writeRecord } from "./store.ts";
 
 /** Everything that is known before anything is made. */
@@ -133,6 +134,7 @@ class Made {
     writeRecord(ctx, this.#record);
     writeFileSync(paths.config, text, { mode: 0o600 });
     createCgroup(cgroup);
+    if (cgroup.deviceFilter) attachDeviceFilter(ctx, cgroup.deviceFilter);
     const startSocket = openStartSocket(ctx, paths.dir);
     this.#fds.push(startSocket);
     let consoleSocket = console;

@@ -28,7 +28,7 @@ export async function deleteContainer(ctx: Context, id: string, options: { force
 }
 
 function deleteLocked(ctx: Context, id: string, force: boolean): ContainerRecord | undefined {
-  const record = findRecord(ctx, id);
+  const record = force ? findReadableRecord(ctx, id) : findRecord(ctx, id);
   if (record === undefined) {
     if (!force) throw new TsruncError(phrases.absent);
     removeContainerDir(ctx, id);
@@ -40,6 +40,16 @@ function deleteLocked(ctx: Context, id: string, force: boolean): ContainerRecord
   }
   destroyContainer(ctx, record);
   return record;
+}
+
+/** A record that cannot be read shall not keep its directory in the world for ever. */
+function findReadableRecord(ctx: Context, id: string): ContainerRecord | undefined {
+  try {
+    return findRecord(ctx, id);
+  } catch (error) {
+    ctx.log.warn(`delete container ${id} without its record: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 /**

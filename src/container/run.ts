@@ -55,10 +55,12 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
       pidfd = openPidfd(libc, record.pid);
       if (pidfd === undefined) throw new TsruncError("the container's process ended before its start");
       if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
-      undo.push(forwardSignals(libc, signals, pidfd, {
-        terminal: wantsTerminal,
-        failed: (error) => ctx.log.warn(messageOf(error)),
-      }));
+      undo.push(
+        forwardSignals(libc, signals, pidfd, {
+          terminal: wantsTerminal,
+          failed: (error) => ctx.log.warn(messageOf(error)),
+        }),
+      );
       undo.push(reapOrphans(libc, signals, record.pid));
       const ended = waitForExit(libc, poller, record.pid, pidfd);
       await startContainer(ctx, options.id);

@@ -79,16 +79,21 @@ const LOOKUP_ATTEMPTS = 128;
 export function runBatch(session: Session, steps: readonly InitStep[], first: number, attempt = 1): void {
   const batch = encodeSteps(session, steps, first);
   sendAll(session, batch.bytes);
-  for (;;) {
+  // Parent and child report on their own: the child may be done before its pid is told.
+  let awaitsFork = steps.some((step) => step.call === "fork");
+  let isDone = false;
+  while (!isDone || awaitsFork) {
     const header = decodeReportHeader(receive(session, REPORT_SIZE));
     if (header.type === "forked") {
       session.pid = header.value;
+      awaitsFork = false;
       reapChild(session.init.libc, session.init.launcherPid);
       continue;
     }
     const rest = receive(session, 8 * header.resultCount + header.outLength);
     takeResults(session, batch, header.index, rest, header.resultCount);
-    if (header.type === "done") return;
+    isDone = header.type === "done";
+    if (isDone) continue;
     const index = batch.planIndex[header.index] as number;
     const step = steps[index - first] as InitStep;
     if (step.call === "openat2" && header.value === EAGAIN && attempt < LOOKUP_ATTEMPTS) {

@@ -3,7 +3,9 @@
 export type NamespaceType = "pid" | "network" | "mount" | "ipc" | "uts" | "user" | "cgroup" | "time";
 
 /** CLONE_NEW* flag and file in /proc/PID/ns of each type. */
-export const NAMESPACES: Readonly<Record<NamespaceType, readonly [flag: number, name: string, file: string]>> = {
+export const NAMESPACES: Readonly<
+  Record<NamespaceType, readonly [flag: number, name: string, file: string]>
+> = {
   time: [0x00000080, "CLONE_NEWTIME", "time"],
   mount: [0x00020000, "CLONE_NEWNS", "mnt"],
   cgroup: [0x02000000, "CLONE_NEWCGROUP", "cgroup"],
