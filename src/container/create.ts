@@ -26,6 +26,7 @@ import { readProcessStat } from "../host/process-stat.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
 import { closeSession, encodeSteps, openSession, runPlan, type Session, sendAll } from "../host/session.ts";
 import { openStartSocket } from "../host/start-socket.ts";
+import { checkJoinedMappings } from "../host/user-namespace.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { HostAction } from "../plan/host-action.ts";
 import { describeSteps } from "../plan/print.ts";
@@ -52,11 +53,18 @@ export interface Prepared {
 
 /** Reads and checks the bundle. Throws ConfigError and TsruncError; makes nothing. */
 export function prepareContainer(ctx: Context, options: CreateOptions): Prepared {
+  checkId(options.id);
   if (options.systemdCgroup) throw new TsruncError("not supported yet: --systemd-cgroup");
   if (options.pidfdSocket !== undefined) throw new TsruncError("not supported yet: --pidfd-socket");
   const bundle = resolve(ctx.cwd, options.bundle);
   const text = readConfigFile(join(bundle, options.configFile));
   const config = parseConfig(text, { requireProcess: true });
+  const user = readNamespaces(config).joined.get("user");
+  if (user && (config.linux?.uidMappings ?? config.linux?.gidMappings) !== undefined)
+    checkJoinedMappings(ctx, user.path, {
+      uid: config.linux?.uidMappings ?? [],
+      gid: config.linux?.gidMappings ?? [],
+    });
   const layout = readCgroupLayout();
   const request = {
     id: options.id,
@@ -87,7 +95,6 @@ export async function createContainer(
   options: CreateOptions,
   console?: number,
 ): Promise<ContainerRecord> {
-  checkId(options.id);
   const prepared = prepareContainer(ctx, options);
   checkConsole(prepared, console);
   return withNewContainer(ctx, options.id, () => {

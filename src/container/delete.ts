@@ -23,7 +23,14 @@ export async function deleteContainer(ctx: Context, id: string, options: { force
     if (options.force) return;
     throw new TsruncError(phrases.absent);
   }
-  const deleted = await withContainerLock(ctx, id, () => deleteLocked(ctx, id, options.force));
+  let deleted: ContainerRecord | undefined;
+  try {
+    deleted = await withContainerLock(ctx, id, () => deleteLocked(ctx, id, options.force));
+  } catch (error) {
+    // Another command has deleted it meanwhile: what was asked for holds.
+    if (options.force && !hasContainerDir(ctx, id)) return;
+    throw error;
+  }
   if (deleted !== undefined) await runPoststop(ctx, deleted);
 }
 
