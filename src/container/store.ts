@@ -34,9 +34,13 @@ function isId(id: string): boolean {
 export function createContainerDir(ctx: Rooted, id: string): string {
   checkId(id);
   const { dir } = containerPaths(ctx.root, id);
+  // Umask may take bits of a mode away, so it is set again where this call made the directory.
   try {
-    // Umask may take bits of the mode away, so it is set again where this call made the directory.
     if (mkdirSync(ctx.root, { recursive: true, mode: 0o711 }) !== undefined) chmodSync(ctx.root, 0o711);
+  } catch (error) {
+    throw describeFsError("containers' root", error);
+  }
+  try {
     mkdirSync(dir, { mode: 0o700 });
     chmodSync(dir, 0o700);
   } catch (error) {

@@ -2,9 +2,6 @@ import { describe, expect, test } from "bun:test";
 import { ConfigError, messageOf, phrases, SyscallError } from "../../../src/errors.ts";
 import { errnoText } from "../../../src/linux/errno.ts";
 
-/** The call's text is the phrase, and the errno's text ends it. */
-const missing = new SyscallError("", phrases.statFailed("/nope"), 2);
-
 // What the callers look for, written as they write it: containerd's shim (process/utils.go), moby
 // (daemon/errors.go), Podman (oci_util.go) and CRI-O. A test fails here before a caller fails in the field.
 const MATCHED: readonly (readonly [text: string, by: string, pattern: RegExp])[] = [

@@ -35,7 +35,8 @@ describe("/proc/PID/stat", () => {
   });
   test("a zombie is not alive", async () => {
     // The shell leaves its child unreaped while it waits for its own input.
-    const parent = await fixture.spawn("true & echo $!; exec sleep 100");
+    const parent = await fixture.spawn("read line; true & echo $!; exec sleep 100");
+    parent.child.stdin?.write("go\n");
     const [line] = await once(parent.child.stdout as NodeJS.ReadableStream, "data");
     const pid = Number(String(line).trim());
     while (readProcessStat(pid)?.state !== "Z") await Bun.sleep(1);
@@ -136,7 +137,7 @@ describe("list", () => {
     const id = "a-rather-long-identifier";
     const [header, row] = formatTable([describeState(makeRecord(id), "stopped", "root")]).split("\n");
     expect(header).toBe(
-      "ID                         PID         STATUS      BUNDLE      CREATED                  OWNER",
+      "ID                         PID         STATUS      BUNDLE      CREATED                   OWNER",
     );
     expect(row).toBe(`${id}   0           stopped     /bundle     2026-01-02T03:04:05.67Z   root`);
   });

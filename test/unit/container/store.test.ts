@@ -90,7 +90,9 @@ describe("directories", () => {
 
   test("a root that cannot be made", () => {
     writeFileSync(fixture.ctx.root, "");
-    expect(() => createContainerDir(fixture.ctx, "a")).toThrow(/^container's state directory: mkdir .*/);
+    expect(() => createContainerDir(fixture.ctx, "a")).toThrow(
+      /^containers' root: mkdir .*: (not a directory|file exists)$/,
+    );
   });
 
   test("removal follows no symbolic link", () => {
