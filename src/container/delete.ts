@@ -74,6 +74,12 @@ export function destroyContainer(ctx: Context, record: ContainerRecord): void {
   removeContainerDir(ctx, record.id);
 }
 
+/** Kills every process of a container; it is `stopped` then. Throws when its first process does not end. */
+export function stopContainer(ctx: Context, record: ContainerRecord): void {
+  endFirstProcess(ctx, record);
+  if (record.cgroup !== null) killCgroup(record.cgroup);
+}
+
 function endFirstProcess(ctx: Context, record: ContainerRecord): void {
   if (!hasLiveProcess(record)) return;
   const libc = loadLibc(ctx.installDir);

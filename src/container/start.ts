@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import { sendStartBatch } from "../host/start-socket.ts";
 import { errnoText } from "../linux/errno.ts";
-import { destroyContainer, runPoststop } from "./delete.ts";
+import { stopContainer } from "./delete.ts";
 import { withContainerLock } from "./lock.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
@@ -75,7 +75,7 @@ async function runStartContainerHooks(ctx: Context, record: ContainerRecord): Pr
       },
     });
   } catch (error) {
-    await stopContainer(ctx, record);
+    stopContainer(ctx, record);
     throw error;
   }
 }
@@ -89,12 +89,7 @@ async function runPoststartHooks(ctx: Context, record: ContainerRecord): Promise
     const state = JSON.stringify(describeState(record, "running"));
     runHooks(ctx, "poststart", hooks, { state, cwd: record.bundle });
   } catch (error) {
-    await stopContainer(ctx, record);
+    stopContainer(ctx, record);
     throw error;
   }
-}
-
-async function stopContainer(ctx: Context, record: ContainerRecord): Promise<void> {
-  destroyContainer(ctx, record);
-  await runPoststop(ctx, record);
 }

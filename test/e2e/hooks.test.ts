@@ -313,7 +313,7 @@ test("a hook that does not read the state is no failure", async () => {
 ours("a hook that leaves a daemon with its output open does not block create", async () => {
   const start = Date.now();
   const result = await box.look(["true"], (config) =>
-    setHooks(config, { createRuntime: [sh("setsid sleep 8 & exit 0")] }),
+    setHooks(config, { createRuntime: [sh("cd /; setsid sleep 8 & exit 0")] }),
   );
   expect(result.status).toBe(0);
   expect(Date.now() - start).toBeLessThan(7000);
