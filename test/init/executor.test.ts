@@ -1,5 +1,6 @@
 // init alone: what a batch can say, what it refuses, and that it always ends.
 import { describe, expect, test } from "bun:test";
+import { setReceiveTimeout } from "../../src/host/fd.ts";
 import { readArchitecture } from "../../src/host/probe.ts";
 import { reapChild } from "../../src/host/process.ts";
 import { runBatch, runPlan } from "../../src/host/session.ts";
@@ -311,7 +312,7 @@ describe("batches that are not sound", () => {
       for (let s = 0; s < 2; s++)
         view.setUint32(step(s), [harmless, 0xffff0001, 0xffff0002][random(3)] as number, true);
       for (const at of [8, 12]) if (view.getUint32(at, true) > 4096) view.setUint32(at, 0, true);
-      if (exchange(bytes).status === 2) refused++;
+      if (exchange(bytes, 20).status === 2) refused++;
     }
     expect(refused).toBeGreaterThan(50);
     expect(refused).toBeLessThan(1000);
@@ -327,14 +328,17 @@ function encode(p: PlanBuilder): Uint8Array {
 }
 
 /** Sends bytes to a new init, closes the socket, and waits: the report's type, if any, and the exit status. */
-function exchange(bytes: Uint8Array): { report: number | undefined; status: number | undefined } {
+function exchange(
+  bytes: Uint8Array,
+  timeoutMs = 10_000,
+): { report: number | undefined; status: number | undefined } {
   const { libc, socket, launcherPid } = launchRaw();
   libc.send(socket, bytes, bytes.length, 0x4000);
-  libc.shutdown(socket, 1);
+  setReceiveTimeout(libc, socket, timeoutMs); // it may wait for more than there is
   const report = new Uint8Array(REPORT_SIZE);
   const got = libc.recv(socket, report, REPORT_SIZE, 0);
-  const status = reapChild(libc, launcherPid);
   libc.close(socket);
+  const status = reapChild(libc, launcherPid);
   return {
     report: got === REPORT_SIZE ? new DataView(report.buffer).getUint32(4, true) : undefined,
     status: status === undefined ? undefined : status >> 8,

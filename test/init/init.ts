@@ -1,5 +1,5 @@
 // An init to talk to, without the rest of tsrunc.
-import { join, resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { Context } from "../../src/context.ts";
 import { type Launched, launchInit } from "../../src/host/launch.ts";
 import { readArchitecture } from "../../src/host/probe.ts";
@@ -8,7 +8,8 @@ import { closeSession, openSession, runPlan, type Session } from "../../src/host
 import { PlanBuilder } from "../../src/plan/build.ts";
 import type { HostStep } from "../../src/plan/step.ts";
 
-export const installDir = join(resolve(import.meta.dirname, "../.."), "dist");
+/** Folder of the build under test: dist/, or that of $TSRUNC as in the end-to-end tests. */
+export const installDir = dirname(process.env.TSRUNC ?? resolve(import.meta.dirname, "../../dist/tsrunc"));
 
 /** A context that says as little as launching needs. */
 export const context: Context = {
