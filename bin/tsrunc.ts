@@ -7,18 +7,9 @@ import { writeText } from "../src/cli/output.ts";
 // The engine would print its warnings on stderr, which callers parse.
 process.on("warning", () => {});
 
-/** `process.cwd()` throws in a directory that was removed: that is no reason not to tell the version. */
-function readCwd(): string {
-  try {
-    return process.cwd();
-  } catch {
-    return "/";
-  }
-}
-
 const status = await main({
   argv: process.argv.slice(2),
-  cwd: readCwd(),
+  cwd: process.cwd(),
   env: process.env,
   euid: process.geteuid?.() ?? 0,
   egid: process.getegid?.() ?? 0,
