@@ -35,7 +35,7 @@ function create(resources: Resources = {}, cgroupsPath?: string): CgroupRecord {
 }
 
 function start(...command: string[]): Bun.Subprocess {
-  const child = Bun.spawn(command.length > 0 ? command : ["sleep", "1000"]);
+  const child = Bun.spawn(command.length > 0 ? command : ["sleep", "100"]);
   sleepers.push(child);
   return child;
 }
@@ -240,7 +240,7 @@ describe.skipIf(!isV1)("joining", () => {
     const child = start(
       "bash",
       "-c",
-      `for f in ${taskFiles.join(" ")}; do echo 0 > $f; done; exec sleep 1000`,
+      `for f in ${taskFiles.join(" ")}; do echo 0 > $f; done; exec sleep 100`,
     );
     const lines = (): string[] => readFileSync(`/proc/${child.pid}/cgroup`, "utf8").trim().split("\n");
     const joined = (): number => lines().filter((line) => line.endsWith(`:/${base}-${count - 1}`)).length;
@@ -389,7 +389,7 @@ describe.skipIf(!isV1)("removing", () => {
     const child = Bun.spawnSync([
       "bash",
       "-c",
-      `cd ${record.paths.pids}; for i in {1..40}; do mkdir ${"n".repeat(150)}; cd ${"n".repeat(150)}; done; sleep 1000 >/dev/null 2>&1 & echo $! > cgroup.procs; echo $!`,
+      `cd ${record.paths.pids}; for i in {1..40}; do mkdir ${"n".repeat(150)}; cd ${"n".repeat(150)}; done; sleep 100 >/dev/null 2>&1 & echo $! > cgroup.procs; echo $!`,
     ]);
     const pid = Number(child.stdout.toString());
     expect(pid).toBeGreaterThan(0);

@@ -27,7 +27,7 @@ function create(resources: Resources = {}, cgroupsPath = `/${top}/${count++}`): 
 }
 
 function start(): Bun.Subprocess {
-  const child = Bun.spawn(["sleep", "1000"]);
+  const child = Bun.spawn(["sleep", "100"]);
   children.push(child);
   return child;
 }

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import termios
+import time
 
 from relay import relay, resize
 
@@ -31,7 +32,12 @@ if reader == 0:
     relay(master)
     os._exit(0)
 _, status = os.waitpid(child, 0)
-after = termios.tcgetattr(slave)
+# After SIGKILL a second process restores the settings, a moment later.
+for _ in range(200):
+    after = termios.tcgetattr(slave)
+    if after == before:
+        break
+    time.sleep(0.01)
 os.close(slave)
 os.close(master)
 os.waitpid(reader, 0)
