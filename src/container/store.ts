@@ -53,7 +53,8 @@ export function createContainerDir(ctx: Rooted, id: string): string {
 /** Whether there is a state directory (even a half-made one) for an id. */
 export function hasContainerDir(ctx: Rooted, id: string): boolean {
   checkId(id);
-  return lstatSync(containerPaths(ctx.root, id).dir, { throwIfNoEntry: false }) !== undefined;
+  // A link in its place is no container, and nothing is made or removed behind it.
+  return lstatSync(containerPaths(ctx.root, id).dir, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Reads a container's record; `container does not exist` if there is none. */
