@@ -6,7 +6,7 @@ declare const TSRUNC_VERSION: string | undefined;
 declare const TSRUNC_COMMIT: string | undefined;
 
 export const VERSION: string = typeof TSRUNC_VERSION === "string" ? TSRUNC_VERSION : "development";
-export const COMMIT: string = typeof TSRUNC_COMMIT === "string" ? TSRUNC_COMMIT : "unknown";
+export const COMMIT: string = (typeof TSRUNC_COMMIT === "string" && TSRUNC_COMMIT) || "unknown";
 
 /** go-runc wants `NAME version` first, then `commit: ` and `spec: `; moby and Podman print what they find. */
 export function formatVersion(): string {
