@@ -3,7 +3,7 @@ import { TsruncError } from "../errors.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import { stepError } from "../plan/print.ts";
 import type { HostStep, InitStep, OutBuffer, Plan, Step } from "../plan/step.ts";
-import { type Batch, decodeReportHeader, encodeBatch, REPORT_SIZE } from "../plan/wire.ts";
+import { type Batch, decodeReportHeader, encodeBatch, REPORT_SIZE, type ReportHeader } from "../plan/wire.ts";
 import { closeFd, setReceiveTimeout } from "./fd.ts";
 import type { Launched } from "./launch.ts";
 import { describeEnd, reapChild } from "./process.ts";
@@ -79,29 +79,31 @@ const LOOKUP_ATTEMPTS = 128;
 export function runBatch(session: Session, steps: readonly InitStep[], first: number, attempt = 1): void {
   const batch = encodeSteps(session, steps, first);
   sendAll(session, batch.bytes);
-  // Parent and child report on their own: the child may be done before its pid is told.
-  let awaitsFork = steps.some((step) => step.call === "fork");
-  let isDone = false;
-  while (!isDone || awaitsFork) {
-    const header = decodeReportHeader(receive(session, REPORT_SIZE));
-    if (header.type === "forked") {
-      session.pid = header.value;
-      awaitsFork = false;
-      reapChild(session.init.libc, session.init.launcherPid);
-      continue;
-    }
-    const rest = receive(session, 8 * header.resultCount + header.outLength);
-    takeResults(session, batch, header.index, rest, header.resultCount);
-    isDone = header.type === "done";
-    if (isDone) continue;
-    const index = batch.planIndex[header.index] as number;
-    const step = steps[index - first] as InitStep;
-    if (step.call === "openat2" && header.value === EAGAIN && attempt < LOOKUP_ATTEMPTS) {
-      runBatch(session, steps.slice(index - first), index, attempt + 1);
-      return;
-    }
-    throw stepError(step, header.value, readKernelMessage(session, step));
+  const fork = steps.findIndex((step) => step.call === "fork");
+  let hasPid = false;
+  const takeFork = (header: ReportHeader): void => {
+    session.pid = header.value;
+    hasPid = true;
+    reapChild(session.init.libc, session.init.launcherPid);
+  };
+  let header = decodeReportHeader(receive(session, REPORT_SIZE));
+  if (header.type === "forked") {
+    takeFork(header);
+    header = decodeReportHeader(receive(session, REPORT_SIZE));
   }
+  const rest = receive(session, 8 * header.resultCount + header.outLength);
+  takeResults(session, batch, header.index, rest, header.resultCount);
+  const index = header.type === "done" ? first + steps.length : (batch.planIndex[header.index] as number);
+  // Parent and child report on their own: the child may be done, or have failed, before its pid is told.
+  if (fork >= 0 && index > first + fork && !hasPid)
+    takeFork(decodeReportHeader(receive(session, REPORT_SIZE)));
+  if (header.type === "done") return;
+  const step = steps[index - first] as InitStep;
+  if (step.call === "openat2" && header.value === EAGAIN && attempt < LOOKUP_ATTEMPTS) {
+    runBatch(session, steps.slice(index - first), index, attempt + 1);
+    return;
+  }
+  throw stepError(step, header.value, readKernelMessage(session, step));
 }
 
 /**
