@@ -1,7 +1,7 @@
 #!/bin/bash
 # Everything that must hold: set-up, build, type check, lint, unit, golden, init and end-to-end tests. Goes on after a
 # failure, prints `N passed, N failed, N skipped` as the last line, and exits non-zero when anything failed.
-# Arguments name the stages to run instead of all: build types lint unit plan init e2e.
+# Arguments name the stages to run instead of all: build types lint unit plan init host cgroup fuzz e2e.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 # A certificate list of the machine's slows every start of Node and Bun; nothing here goes over the network.
@@ -69,6 +69,9 @@ if wants lint "$@"; then check "lint" npm run --silent lint; fi
 if wants unit "$@"; then suite "unit tests" test/unit; fi
 if wants plan "$@"; then suite "golden plans" test/plan; fi
 if wants init "$@"; then suite "init" test/init; fi
+if wants host "$@"; then suite "host" test/host; fi
+if wants cgroup "$@"; then suite "cgroup" test/cgroup; fi
+if wants fuzz "$@"; then suite "fuzz" test/fuzz; fi
 if wants e2e "$@"; then suite "end to end" test/e2e; fi
 
 heading "result"

@@ -19,7 +19,8 @@ function readLinkIfThere(path: string): string {
     return readlinkSync(path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES") return "";
+    // ENAMETOOLONG: a working directory deeper than a path can tell; none of ours is.
+    if (code === "ENOENT" || code === "ESRCH" || code === "EACCES" || code === "ENAMETOOLONG") return "";
     throw error;
   }
 }

@@ -108,9 +108,10 @@ describe("the runtime's own executable (CVE-2019-5736)", () => {
     while (started.child.exitCode === null && started.child.signalCode === null)
       await box.run(["exec", id, "true"]);
     const links = (await started.result).stdout.split("\n").filter((l) => l !== "");
-    const hostile = links.filter(
-      (l) => l.startsWith(box.directory) || /^\/(sys|usr\/sbin|run)\b/.test(l),
-    );
+    // Shells of the container keep a copy of their standard error, which is the caller's file.
+    const hostile = links
+      .filter((l) => !/\/output\/\d+\.(out|err)$/.test(l))
+      .filter((l) => l.startsWith(box.directory) || /^\/(sys|usr\/sbin|run)\b/.test(l));
     expect(hostile).toEqual([]);
   });
 });

@@ -98,6 +98,8 @@ export interface MakeOptions {
   readonly cgroups?: CgroupMounts;
   /** Runs on the host after the sources are opened and before anything is mounted. */
   readonly meanwhile?: () => void;
+  /** Runs on the host before init enters the root; gets init's pid. */
+  readonly beforeEnter?: (pid: number) => void;
 }
 
 function compile(p: PlanBuilder, bundle: string, config: Config, options: MakeOptions): void {
@@ -116,6 +118,7 @@ function compile(p: PlanBuilder, bundle: string, config: Config, options: MakeOp
   const mounted = mountAll(p, config, facts, sources, root);
   createDevices(p, config, facts, root, sources);
   createCwd(p, config, root);
+  if (options.beforeEnter) p.host({ do: "write-late-limits" });
   enterRootfs(p, config, facts, root, { noPivot: options.noPivot ?? false });
   finishRootfs(p, config, mounted);
   const procfs = openPrivateProcfs(p);
@@ -141,6 +144,7 @@ export function withContainer<T>(
     runPlan(session, p.build(), ({ action, source }: HostStep) => {
       if (action.do === "copy-up") copyUp(session, action, source);
       else if (action.do === "record-process") options.meanwhile?.();
+      else if (action.do === "write-late-limits") options.beforeEnter?.(session.pid);
       else if (action.do === "write-proc")
         Bun.write(`/proc/${session.init.launcherPid}/${action.file}`, action.value);
       else throw new Error(`no host step ${action.do} is expected here`);

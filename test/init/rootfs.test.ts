@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../../src/spec/config.ts";
-import { DEV, makeBundle, makeConfig, PROC, removeBundle, withContainer } from "./container.ts";
+import { DEV, type Made, makeBundle, makeConfig, PROC, removeBundle, withContainer } from "./container.ts";
 
 let bundle = "";
 beforeAll(() => {
@@ -124,11 +124,16 @@ describe("entering", () => {
     chmodSync(bundle, 0o700);
     run("chown", "-R", "100000:100000", join(bundle, "rootfs"));
     try {
-      withContainer(bundle, config, (made) => {
+      const beforeEnter = (pid: number) => {
+        const mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8");
+        expect(mounts).toContain(` ${join(bundle, "rootfs/dev/null")} `); // where hooks look for it
+      };
+      const look = (made: Made) => {
         expect(made.line("/dev").fsType).toBe("tmpfs");
         expect(made.line("/dev/null").root).toBe("/null");
         expect(statSync(made.path("/dev/null")).rdev).toBe(statSync("/dev/null").rdev);
-      });
+      };
+      withContainer(bundle, config, look, { beforeEnter });
     } finally {
       chmodSync(bundle, 0o755);
       run("chown", "-R", "0:0", join(bundle, "rootfs"));
