@@ -98,6 +98,7 @@ export interface MakeOptions {
   readonly cgroups?: CgroupMounts;
   /** Runs on the host after the sources are opened and before anything is mounted. */
   readonly meanwhile?: () => void;
+  readonly injectFailure?: Session["injectFailure"];
   /** Runs on the host before init enters the root; gets init's pid. */
   readonly beforeEnter?: (pid: number) => void;
 }
@@ -136,7 +137,7 @@ export function withContainer<T>(
   look: (made: Made) => T,
   options: MakeOptions = {},
 ): T {
-  const session = startInit();
+  const session = startInit([], options.injectFailure);
   try {
     const p = new PlanBuilder();
     compile(p, bundle, config, options);

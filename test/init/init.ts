@@ -25,9 +25,9 @@ export const context: Context = {
   root: "/nonexistent",
 };
 
-export function startInit(pass: readonly number[] = []): Session {
+export function startInit(pass: readonly number[] = [], injectFailure?: Session["injectFailure"]): Session {
   const init = launchInit(context, { stdio: [0, 1, 2], pass });
-  return openSession(init, readArchitecture());
+  return openSession(init, readArchitecture(), injectFailure);
 }
 
 /** Ends init and waits until it and its forked successor are gone; gives their wait statuses. */

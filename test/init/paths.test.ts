@@ -54,6 +54,28 @@ describe("masked paths", () => {
       expect(new Set(devices).size).toBe(1);
     });
   });
+  test("before Linux 6.15, where a mount must be attached to be copied", () => {
+    for (const name of ["one", "two"]) mkdirSync(inRootfs(`secret/${name}`), { recursive: true });
+    let copies = 0;
+    const config = makeConfig();
+    const maskedPaths = ["/secret/one", "/secret/two"];
+    withContainer(
+      bundle,
+      { ...config, linux: { ...config.linux, maskedPaths } },
+      (made) => {
+        const devices = ["one", "two"].map((name) => statSync(made.path(`/secret/${name}`)).dev);
+        expect(devices[0]).toBe(devices[1] as number);
+        expect(made.line("/secret/one").fsType).toBe("tmpfs");
+      },
+      {
+        injectFailure: (step) => {
+          const isCopy = step.lane === "init" && step.call === "open_tree" && step.name === "copy";
+          return isCopy && copies++ === 0 ? 22 /* EINVAL */ : undefined;
+        },
+      },
+    );
+    expect(copies).toBe(2);
+  });
   test("a path given twice is masked once, and a file below a masked directory is absent", () => {
     mkdirSync(inRootfs("secret"));
     writeFileSync(inRootfs("secret/file"), "");
@@ -127,6 +149,7 @@ describe("read-only paths", () => {
           expect.arrayContaining(["ro", "nosuid", "nodev", "noexec", "noatime"]),
         );
         expect(made.line("/tmp/below").options).toContain("rw");
+        expect(statSync(made.path("/tmp/below")).dev).not.toBe(statSync(made.path("/tmp")).dev);
         expect(made.line("/etc").options).toContain("ro");
         expect(made.line("/").options).toContain("rw");
       },
