@@ -136,15 +136,6 @@ describe("the caller's terminal is restored when this process ends by", () => {
     expect(await peer.ending()).toEqual({ status: 3, ...RESTORED });
     expect(peer.output()).toMatch(/(^|\n)icanon/);
   });
-  test("itself, though somebody has killed the keeper", async () => {
-    const peer = open("echo ready; read a; exit 0");
-    await peer.shows(/ready/);
-    const keepers = spawnSync("sh", ["-c", `ps -o pid=,comm= --ppid ${peer.pid()}`]).stdout.toString();
-    const keeper = keepers.split("\n").find((line) => !line.includes("sh"));
-    process.kill(Number.parseInt(keeper as string, 10), "SIGKILL");
-    peer.order({ write: "\r" });
-    expect(await peer.ending()).toEqual({ status: 0, ...RESTORED });
-  });
 });
 
 describe("redirected streams", () => {
