@@ -1,0 +1,260 @@
+// Golden plans of the root file system, one theme each: what the plans of whole containers do not show.
+// UPDATE_GOLDEN=1 writes them anew; a review reads the difference.
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createDevices } from "../../src/compile/devices.ts";
+import type { CgroupMounts, Facts } from "../../src/compile/facts.ts";
+import { openMountSources } from "../../src/compile/mount-sources.ts";
+import { mountAll } from "../../src/compile/mounts.ts";
+import { maskPaths, protectPaths } from "../../src/compile/paths.ts";
+import { enterRootfs } from "../../src/compile/pivot.ts";
+import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "../../src/compile/rootfs.ts";
+import { openPrivateProcfs, writeSysctls } from "../../src/compile/sysctl.ts";
+import { PlanBuilder } from "../../src/plan/build.ts";
+import { printPlan } from "../../src/plan/print.ts";
+import type { Config, Linux, LinuxNamespace, Mount } from "../../src/spec/config.ts";
+
+const golden = join(import.meta.dirname, "golden/rootfs");
+const NONE: CgroupMounts = { hierarchies: [], links: [] };
+const V1: CgroupMounts = {
+  hierarchies: [
+    { source: "/sys/fs/cgroup/cpu,cpuacct/demo", name: "cpu,cpuacct" },
+    { source: "/sys/fs/cgroup/systemd/demo", name: "systemd" },
+  ],
+  links: [
+    { name: "cpu", target: "cpu,cpuacct" },
+    { name: "cpuacct", target: "cpu,cpuacct" },
+  ],
+};
+const V2: CgroupMounts = { unified: "/sys/fs/cgroup/demo", hierarchies: [], links: [] };
+
+const facts: Facts = {
+  arch: "x86_64",
+  euid: 0,
+  kernel: [6, 1],
+  bundle: "/bundle",
+  rootfs: "/bundle/rootfs",
+  mountPoints: [
+    { path: "/", root: "/", fsType: "ext4", propagation: ["shared:1"] },
+    { path: "/proc", root: "/", fsType: "proc", propagation: ["shared:2"] },
+    { path: "/proc/sys/fs/binfmt_misc", root: "/", fsType: "binfmt_misc", propagation: [] },
+    { path: "/sys", root: "/", fsType: "sysfs", propagation: ["shared:3"] },
+    { path: "/part/sys", root: "/kernel", fsType: "sysfs", propagation: [] },
+    { path: "/bundle", root: "/", fsType: "xfs", propagation: ["shared:4"] },
+    { path: "/bundle/rootfs/proc", root: "/", fsType: "proc", propagation: [] },
+    { path: "/bundle/root", root: "/", fsType: "xfs", propagation: [] },
+  ],
+  sources: new Map([
+    ["/data", "directory"],
+    ["/bundle/relative", "directory"],
+    ["/etc/hosts", "file"],
+  ]),
+  cgroupMounts: NONE,
+  boundingSet: 0n,
+};
+
+interface Theme {
+  readonly mounts?: readonly Mount[];
+  readonly namespaces?: readonly LinuxNamespace["type"][];
+  readonly linux?: Partial<Linux>;
+  readonly config?: Partial<Config>;
+  readonly cgroups?: CgroupMounts;
+  readonly noPivot?: boolean;
+  /** Which parts are printed. */
+  readonly parts: readonly ("sources" | "attach" | "mounts" | "devices" | "enter" | "finish" | "paths")[];
+}
+
+const bind = (source: string, destination: string, ...options: string[]): Mount => ({
+  destination,
+  type: "bind",
+  source,
+  options,
+});
+const fs = (type: string, destination: string, ...options: string[]): Mount => ({
+  destination,
+  type,
+  source: type,
+  options,
+});
+
+const themes: Record<string, Theme> = {
+  "bind-directory": { mounts: [bind("/data", "/srv/data", "rbind", "rw")], parts: ["sources", "mounts"] },
+  "bind-file": { mounts: [bind("/etc/hosts", "/etc/hosts", "bind", "ro")], parts: ["sources", "mounts"] },
+  "bind-relative": { mounts: [bind("relative", "srv/./x/../data/", "bind")], parts: ["sources", "mounts"] },
+  "bind-attributes": {
+    mounts: [
+      bind("/data", "/a", "bind", "ro", "nosuid", "nodev", "noexec", "noatime"),
+      bind("/data", "/b", "rbind", "rw", "suid", "rro", "rnosymfollow", "rstrictatime"),
+      bind("/data", "/c", "rbind", "rslave", "rshared"),
+    ],
+    parts: ["sources", "mounts"],
+  },
+  "proc-and-links-into-it": {
+    mounts: [
+      fs("proc", "/proc"),
+      fs("tmpfs", "/tmp", "mode=1777"),
+      bind("/etc/hosts", "/proc/uptime", "bind"),
+    ],
+    parts: ["mounts"],
+  },
+  "bound-proc": { mounts: [bind("/proc", "/proc", "rbind")], parts: ["mounts"] },
+  sysfs: { mounts: [fs("sysfs", "/sys", "nosuid", "noexec", "nodev", "ro")], parts: ["mounts"] },
+  "tmpfs-mode": { mounts: [fs("tmpfs", "/tmp", "size=64k")], parts: ["mounts"] },
+  "tmpfs-read-only": { mounts: [fs("tmpfs", "/run", "ro", "mode=755")], parts: ["mounts", "finish"] },
+  tmpcopyup: { mounts: [fs("tmpfs", "/etc", "tmpcopyup")], parts: ["mounts"] },
+  "superblock-flags": {
+    mounts: [fs("ext4", "/mnt", "ro", "sync", "dirsync", "lazytime", "mand", "data=journal", "usrquota")],
+    parts: ["mounts"],
+  },
+  "data-in-quotes": {
+    mounts: [fs("tmpfs", "/mnt", 'size=1k,context="a:b:c0,c1"', "mode=700")],
+    parts: ["mounts"],
+  },
+  "mount-call": {
+    mounts: [
+      fs("overlay", "/long", `lowerdir=/${"x".repeat(260)}`, "ro", "noexec"),
+      fs("tmpfs", "/flags", "iversion", "silent", "private"),
+    ],
+    parts: ["mounts"],
+  },
+  remount: { mounts: [fs("tmpfs", "/dev", "remount", "ro", "size=1m")], parts: ["mounts"] },
+  "cgroup-v1": { mounts: [fs("cgroup", "/sys/fs/cgroup", "ro")], cgroups: V1, parts: ["sources", "mounts"] },
+  "cgroup-v1-namespace": {
+    mounts: [fs("cgroup", "/sys/fs/cgroup", "ro", "rslave")],
+    cgroups: V1,
+    namespaces: ["mount", "cgroup"],
+    parts: ["sources", "mounts"],
+  },
+  "cgroup-v2": { mounts: [fs("cgroup", "/sys/fs/cgroup", "ro")], cgroups: V2, parts: ["sources", "mounts"] },
+  "cgroup-v2-namespace": {
+    mounts: [fs("cgroup2", "/sys/fs/cgroup", "ro", "nsdelegate")],
+    cgroups: V2,
+    namespaces: ["mount", "cgroup"],
+    parts: ["sources", "mounts"],
+  },
+  devices: {
+    linux: {
+      devices: [
+        { type: "c", path: "/dev/fuse", major: 10n, minor: 229n },
+        { type: "b", path: "/dev/deep/disk", major: 259n, minor: 300n, fileMode: 0o660, uid: 1, gid: 6 },
+        { type: "p", path: "/run/pipe", fileMode: 0o600 },
+        { type: "c", path: "/dev/null", major: 1n, minor: 3n, fileMode: 0o444 },
+      ],
+    },
+    parts: ["devices"],
+  },
+  "devices-in-user-namespace": {
+    namespaces: ["mount", "user"],
+    linux: { devices: [{ type: "p", path: "/dev/pipe" }] },
+    parts: ["sources", "devices"],
+  },
+  "devices-of-a-bound-dev": { mounts: [bind("/data", "/dev", "bind")], parts: ["devices"] },
+  enter: {
+    config: { root: { path: "rootfs", readonly: true } },
+    parts: ["sources", "attach", "enter", "finish"],
+  },
+  "enter-without-pivot": { noPivot: true, parts: ["attach", "enter"] },
+  "enter-without-mount-namespace": {
+    namespaces: ["pid"],
+    mounts: [fs("tmpfs", "/tmp", "mode=1777")],
+    config: { root: { path: "rootfs", readonly: true } },
+    linux: { rootfsPropagation: "shared" },
+    parts: ["sources", "attach", "mounts", "enter", "finish"],
+  },
+  ...Object.fromEntries(
+    (["shared", "rshared", "slave", "private", "runbindable"] as const).map((value) => [
+      `propagation-${value}`,
+      {
+        linux: { rootfsPropagation: value },
+        mounts: [bind("/data", "/data", "rbind")],
+        parts: ["sources", "attach", "finish"],
+      } satisfies Theme,
+    ]),
+  ),
+  paths: {
+    linux: { maskedPaths: ["/proc/kcore", "/sys/firmware/"], readonlyPaths: ["/proc/sys", "/proc/sys"] },
+    parts: ["paths"],
+  },
+  sysctl: {
+    linux: { sysctl: { "net.ipv4.conf.eno2/100.rp_filter": "1", "kernel/shmmax": "2" } },
+    parts: ["paths"],
+  },
+  cwd: { config: { process: { cwd: "/srv//app", user: { uid: 0, gid: 0 } } as never }, parts: ["finish"] },
+};
+
+function print(theme: Theme): string {
+  const { mounts = [], namespaces = ["mount", "pid"], linux = {}, parts, noPivot = false } = theme;
+  const config = {
+    ociVersion: "1.3.0",
+    root: { path: "rootfs" },
+    mounts,
+    linux: { namespaces: namespaces.map((type) => ({ type })), ...linux },
+    ...theme.config,
+  } as Config;
+  const host = { ...facts, cgroupMounts: theme.cgroups ?? NONE };
+  const p = new PlanBuilder();
+  const ends: [part: string, end: number][] = [];
+  const end = (part: string) => ends.push([part, p.length]);
+  const sources = openMountSources(p, config, host);
+  end("sources");
+  const root = attachRootfs(p, config, host, sources);
+  end("attach");
+  const mounted = mountAll(p, config, host, sources, root);
+  end("mounts");
+  createDevices(p, config, host, root, sources);
+  end("devices");
+  const atCwd = p.length;
+  createCwd(p, config, root);
+  const afterCwd = p.length;
+  enterRootfs(p, config, host, root, { noPivot });
+  end("enter");
+  finishRootfs(p, config, mounted);
+  setRootPropagation(p, config);
+  end("finish");
+  const procfs = openPrivateProcfs(p);
+  writeSysctls(p, config, procfs);
+  protectPaths(p, config);
+  maskPaths(p, config);
+  end("paths");
+
+  const lines = splitSteps(printPlan(p.build()), p.length);
+  let from = 0;
+  const sections: string[] = [];
+  for (const [part, to] of ends) {
+    if (parts.includes(part as never)) sections.push(`## ${part}\n${lines.slice(from, to).join("")}`);
+    from = to;
+  }
+  if (afterCwd > atCwd) sections.push(`## cwd\n${lines.slice(atCwd, afterCwd).join("")}`);
+  return sections.join("");
+}
+
+/** One text a step: labels go with the step that they stand before. */
+function splitSteps(printed: string, count: number): readonly string[] {
+  const steps: string[] = [];
+  let labels = "";
+  for (const line of printed.split("\n")) {
+    if (line.startsWith("label ")) labels += `${line}\n`;
+    else if (line !== "") {
+      steps.push(`${labels}${line}\n`);
+      labels = "";
+    }
+  }
+  expect(steps).toHaveLength(count);
+  return steps;
+}
+
+describe("golden plans of the root file system", () => {
+  for (const [name, theme] of Object.entries(themes)) {
+    test(name, () => {
+      const printed = print(theme);
+      const path = join(golden, `${name}.txt`);
+      if (process.env.UPDATE_GOLDEN === "1") {
+        mkdirSync(golden, { recursive: true });
+        writeFileSync(path, printed);
+      }
+      expect(existsSync(path)).toBe(true);
+      expect(printed).toBe(readFileSync(path, "utf8"));
+    });
+  }
+});
