@@ -3,10 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { setReceiveTimeout } from "../../src/host/fd.ts";
 import { readArchitecture } from "../../src/host/probe.ts";
 import { reapChild } from "../../src/host/process.ts";
-import { runBatch, runPlan } from "../../src/host/session.ts";
+import { runBatch, runPlan, type Session } from "../../src/host/session.ts";
 import { errnoNumber } from "../../src/linux/errno.ts";
 import { syscallNumber } from "../../src/linux/syscalls.ts";
-import { AT_FDCWD, load, NULL, openFlags, PlanBuilder, struct, u64 } from "../../src/plan/build.ts";
+import { AT_FDCWD, load, NULL, openFlags, openHow, PlanBuilder, struct, u64 } from "../../src/plan/build.ts";
 import type { InitStep } from "../../src/plan/step.ts";
 import { encodeBatch, HEADER_SIZE, REPORT_SIZE } from "../../src/plan/wire.ts";
 import { launchRaw, noHostSteps, runInInit, startInit, stopInit, withInit } from "./init.ts";
@@ -166,6 +166,35 @@ describe("errors", () => {
         p.call("fsconfig", [fs, 1, "bogus", "1", 0]);
       }),
     ).toThrow(/bogus/);
+  });
+});
+
+describe("a look-up that a race disturbs", () => {
+  /** A statx before a look-up, which fails with EAGAIN `times` times, and a check of the statx after it. */
+  const lookUp = (times: number) => {
+    let left = times;
+    const injectFailure: Session["injectFailure"] = (step) =>
+      step.lane === "init" && step.call === "openat2" && left-- > 0 ? errnoNumber("EAGAIN") : undefined;
+    const session = startInit([], injectFailure);
+    try {
+      const p = new PlanBuilder();
+      const stat = p.buffer(256, "stat");
+      p.call("statx", [AT_FDCWD, "/", 0, 0x7ff, stat]);
+      const how = openHow(openFlags("O_PATH", "O_CLOEXEC"), 0x10);
+      const fd = p.call("openat2", [AT_FDCWD, "proc", how, 24]);
+      p.check(load(stat, 28, 4, "stx_mode"), 0o170000, 0o040000, EINVAL);
+      p.call("close", [fd]);
+      runPlan(session, p.build(), noHostSteps);
+      return session.results;
+    } finally {
+      stopInit(session);
+    }
+  };
+  test("is tried again from there, and nothing before it is done twice or forgotten", () => {
+    expect([...lookUp(5).keys()]).toEqual([0, 1, 2, 3]);
+  });
+  test("is an error at last", () => {
+    expect(() => lookUp(1000)).toThrow("resource temporarily unavailable");
   });
 });
 
