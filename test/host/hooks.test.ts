@@ -218,9 +218,11 @@ describe("in the container's namespaces", () => {
     own.delete(child);
   }
   const types = ["mnt", "uts", "ipc", "net", "pid", "user"];
-  for (const flags of [[], ["--user", "--map-root-user"]])
+  for (const flags of [[], ["--user"]])
     test(`all of them${flags.length > 0 ? ", with a user namespace" : ""}`, async () => {
       const [child, pid] = await startContainer(flags);
+      if (flags.length > 0)
+        for (const kind of ["uid", "gid"]) writeFileSync(`/proc/${pid}/${kind}_map`, "0 100000 65536\n");
       try {
         const links = types.map((type) => `readlink /proc/self/ns/${type}`).join("; ");
         const wanted = new TextDecoder().decode(
