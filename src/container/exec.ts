@@ -150,11 +150,14 @@ async function execForeground(
   let pidfd: number | undefined;
   let stopForwarding: (() => void) | undefined;
   try {
-    const pid = startExec(ctx, record, config, process, options, pair?.init);
+    // Before its first instruction: the terminal has the caller's size, and adds no carriage returns.
+    const attach = (): void => {
+      if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
+    };
+    const pid = startExec(ctx, record, config, process, options, pair?.init, attach);
     if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, pid);
     pidfd = openPidfd(libc, pid);
     if (pidfd === undefined) throw new TsruncError(`process ${pid} is gone`);
-    if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
     stopForwarding = forwardSignals(libc, signals, pidfd, {
       terminal: process.terminal === true,
       failed: (error) => ctx.log.warn(messageOf(error)),
@@ -174,7 +177,10 @@ async function execForeground(
   }
 }
 
-/** Makes the process run; gives its pid on the host, a child of this process. */
+/**
+ * Makes the process run; gives its pid on the host, a child of this process. `beforeStart` is called when everything
+ * but its execution is done.
+ */
 function startExec(
   ctx: Context,
   record: ContainerRecord,
@@ -182,6 +188,7 @@ function startExec(
   process: Process,
   options: ExecOptions,
   consoleSocket: number | undefined,
+  beforeStart: () => void = () => {},
 ): number {
   const libc = loadLibc(ctx.installDir);
   const pidfd = openProcess(libc, record.pid, record.startTime);
@@ -203,6 +210,7 @@ function startExec(
       grantableCapabilities(config, { boundingSet }),
     );
     if (warning !== undefined) ctx.log.warn(warning);
+    beforeStart();
     awaitExecution(opened, compileExecStart(process, sets, env, keepFds).steps as InitStep[]);
     return opened.pid;
   } catch (error) {
