@@ -335,9 +335,12 @@ describe.skipIf(!isV1)("freezing and signalling", () => {
     const made = planCgroup({ ...v1Layout, mode: "v1" }, { id: "x", cgroupsPath: `/${base}-forks` });
     records.push(made.record);
     createCgroup(made);
-    const child = start("bash", "-c", "f() { while :; do sleep 0.01 & done; }; f & f & wait");
-    joinCgroup(made.record, child.pid);
-    await Bun.sleep(100);
+    // Joins before it forks, so that none stays outside; ends by itself.
+    const { taskFiles } = planSelfJoin(made.record);
+    const join = `for f in ${taskFiles.join(" ")}; do echo 0 > $f; done`;
+    const storm = "f() { for ((i = 0; i < 2000; i++)); do sleep 0.01 & done; }; f & f & wait";
+    const child = start("bash", "-c", `${join}; ${storm}`);
+    expect(waitUntil(() => readCgroupPids(made.record).length > 5, 2000)).toBe(true);
     killCgroup(made.record);
     await child.exited;
     removeCgroup(made.record, 2000);
