@@ -45,6 +45,6 @@ fi
 # npm writes node_modules/.package-lock.json last: it is as new as the installation.
 if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
   echo "setup: npm ci"
-  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error || npm install --ignore-scripts --no-save
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
   touch node_modules/.package-lock.json
 fi

@@ -17,9 +17,7 @@ export type HostAction =
   /** Raise resource limits of the container's first process from outside, where the caller may. */
   | { readonly do: "raise-rlimits"; readonly limits: readonly RlimitValue[] }
   /** Copy the content of a directory of the container into the tmpfs that will cover it. */
-  | { readonly do: "copy-up"; readonly from: number; readonly to: number }
-  /** Give the container's terminal to its receiver. */
-  | { readonly do: "pass-console" };
+  | { readonly do: "copy-up"; readonly from: number; readonly to: number };
 
 export type HookKind =
   | "prestart"

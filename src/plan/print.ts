@@ -66,8 +66,6 @@ export function printAction(action: HostAction): string {
       return `prlimit64([container], ${action.limits.map((limit) => limit.name).join(", ")})`;
     case "copy-up":
       return "copy the directory's content into the tmpfs";
-    case "pass-console":
-      return "pass the terminal to its receiver";
   }
 }
 

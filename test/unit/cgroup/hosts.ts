@@ -18,7 +18,7 @@ export const hybrid: CgroupLayout = detectCgroupLayout(
     UNIFIED,
     "",
   ].join("\n"),
-  "9:name=systemd:/\n8:pids:/\n6:freezer:/\n5:devices:/\n4:memory:/work/shop\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/\n0::/\n",
+  "9:name=systemd:/\n8:pids:/\n6:freezer:/\n5:devices:/\n4:memory:/shop/floor\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/\n0::/\n",
 );
 
 /** As systemd mounts v1: some controllers together, and a further named hierarchy. */

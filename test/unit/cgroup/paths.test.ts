@@ -17,7 +17,7 @@ describe("the layout of a host", () => {
     expect(hybrid.controllers.get("memory")).toEqual({
       mountPoint: "/sys/fs/cgroup/memory",
       root: "/",
-      own: "/work/shop",
+      own: "/shop/floor",
     });
     expect(hybrid.unified).toEqual({ mountPoint: "/sys/fs/cgroup/unified", root: "/", own: "/" });
   });
@@ -70,7 +70,7 @@ describe("cgroupsPath", () => {
   });
 
   test("relative: from this process's cgroup on v1, from its parent on v2", () => {
-    expect(place(hybrid, "pods/web").memory).toBe("/sys/fs/cgroup/memory/work/shop/pods/web");
+    expect(place(hybrid, "pods/web").memory).toBe("/sys/fs/cgroup/memory/shop/floor/pods/web");
     expect(place(hybrid, "pods/web").cpu).toBe("/sys/fs/cgroup/cpu/pods/web");
     expect(place(hybrid, "pods/web").unified).toBe("/sys/fs/cgroup/unified/pods/web");
     expect(place(v2, "pods/web").unified).toBe("/sys/fs/cgroup/user.slice/pods/web");
@@ -78,7 +78,7 @@ describe("cgroupsPath", () => {
 
   for (const absent of [undefined, "", ".", "a/.."]) {
     test(`${JSON.stringify(absent)}: the id, relative`, () => {
-      expect(place(hybrid, absent).memory).toBe("/sys/fs/cgroup/memory/work/shop/web");
+      expect(place(hybrid, absent).memory).toBe("/sys/fs/cgroup/memory/shop/floor/web");
       expect(place(v2, absent).unified).toBe("/sys/fs/cgroup/user.slice/web");
     });
   }
@@ -87,7 +87,7 @@ describe("cgroupsPath", () => {
     expect(place(v2, "../../evil").unified).toBe("/sys/fs/cgroup/user.slice/evil");
     expect(place(v2, "/../../evil").unified).toBe("/sys/fs/cgroup/evil");
     expect(place(v2, "/a//b/./c/").unified).toBe("/sys/fs/cgroup/a/b/c");
-    expect(place(hybrid, "../../../evil").memory).toBe("/sys/fs/cgroup/memory/work/shop/evil");
+    expect(place(hybrid, "../../../evil").memory).toBe("/sys/fs/cgroup/memory/shop/floor/evil");
   });
 
   test("the root itself is refused", () => {
