@@ -29,6 +29,6 @@ export interface Context {
   readonly installDir: string;
   /** Folder of all containers' states, absolute (`--root`). */
   readonly root: string;
-  /** Soft RLIMIT_NOFILE that the caller had, where the engine has raised it; undefined if unchanged. */
-  readonly callerNofile?: number;
+  /** RLIMIT_NOFILE that the caller had, where the engine has raised its soft limit; undefined if unchanged. */
+  readonly callerNofile?: { readonly soft: number; readonly hard: number };
 }

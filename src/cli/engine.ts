@@ -33,15 +33,15 @@ function readLink(path: string): string | undefined {
 }
 
 /**
- * Soft limit of open files that the caller had, if the engine may have raised it: that of the parent, where it has
+ * Limit of open files that the caller had, if the engine may have raised it: that of the parent, where it has
  * the same hard limit.
  */
-export function guessCallerNofile(parentPid: number): number | undefined {
+export function guessCallerNofile(parentPid: number): { soft: number; hard: number } | undefined {
   const own = readNofile("self");
   const parent = readNofile(String(parentPid));
   if (own === undefined || parent === undefined) return undefined;
   if (own.soft !== own.hard || parent.hard !== own.hard || parent.soft === own.soft) return undefined;
-  return parent.soft;
+  return parent;
 }
 
 function readNofile(process: string): { soft: number; hard: number } | undefined {

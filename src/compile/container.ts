@@ -25,7 +25,7 @@ import {
 } from "./namespaces.ts";
 import { maskPaths, protectPaths } from "./paths.ts";
 import { enterRootfs } from "./pivot.ts";
-import { becomeProcess, checkCwd, joinKeyring, lacksHome, readPasswd } from "./process.ts";
+import { becomeProcess, checkCwd, joinKeyring, lacksHome, type ProcessPlan, readPasswd } from "./process.ts";
 import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "./rootfs.ts";
 import { resetScheduling, setScheduling } from "./scheduling.ts";
 import { openPrivateProcfs, writeSysctls } from "./sysctl.ts";
@@ -117,12 +117,11 @@ export function compileContainer(
 export function compileStart(
   config: RunnableConfig,
   facts: Facts,
-  env: readonly string[],
-  keepFds: readonly number[],
+  options: Pick<ProcessPlan, "env" | "keepFds" | "nofile">,
 ): Plan {
   const p = new PlanBuilder();
   const { sets } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
-  becomeProcess(p, { process: config.process, capabilities: sets, env, keepFds });
+  becomeProcess(p, { process: config.process, capabilities: sets, ...options });
   return p.build();
 }
 

@@ -8,9 +8,9 @@ import type { Process, RunnableConfig } from "../spec/config.ts";
 import { openConsole } from "./console.ts";
 import { adjustOomScore, nameInit, raiseRlimits } from "./container.ts";
 import { checkExecutable } from "./executable.ts";
-import { type CapabilitySets, setGroups } from "./identity.ts";
+import { setGroups } from "./identity.ts";
 import { becomeRoot, forkContainer, namespaceFlags } from "./namespaces.ts";
-import { becomeProcess, checkCwd, joinKeyring, lacksHome, readPasswd } from "./process.ts";
+import { becomeProcess, checkCwd, joinKeyring, lacksHome, type ProcessPlan, readPasswd } from "./process.ts";
 import { resetScheduling, setAffinity, setScheduling } from "./scheduling.ts";
 
 export interface ExecPlanOptions {
@@ -62,13 +62,8 @@ export function compileExec(
 }
 
 /** The last batch of an exec. */
-export function compileExecStart(
-  process: Process,
-  capabilities: CapabilitySets,
-  env: readonly string[],
-  keepFds: readonly number[],
-): Plan {
+export function compileExecStart(plan: ProcessPlan): Plan {
   const p = new PlanBuilder();
-  becomeProcess(p, { process, capabilities, env, keepFds });
+  becomeProcess(p, plan);
   return p.build();
 }

@@ -30,6 +30,8 @@ export interface ProcessPlan {
   readonly env: readonly string[];
   /** Descriptors from 3 that the process gets, ascending. */
   readonly keepFds: readonly number[];
+  /** RLIMIT_NOFILE where the config has none: the caller's, which the engine may have raised. */
+  readonly nofile?: { readonly soft: number; readonly hard: number } | undefined;
 }
 
 /** A session keyring of the container's own, so that it sees none of its caller's keys (security.md H13). */
@@ -138,6 +140,13 @@ export function becomeProcess(p: PlanBuilder, plan: ProcessPlan): void {
   p.at("process.user.umask", "set the umask", () => p.call("umask", [process.user.umask ?? 0o022]));
   closeDescriptors(p, plan.keepFds);
   setRlimits(p, process);
+  const { nofile } = plan;
+  if (nofile && !process.rlimits?.some(({ type }) => type === "RLIMIT_NOFILE"))
+    p.at("", "give the caller's limit of open files back", () => {
+      const resource: NumberArg = { kind: "number", value: RLIMITS.RLIMIT_NOFILE, text: "RLIMIT_NOFILE" };
+      const limit = struct(u64("rlim_cur", nofile.soft), u64("rlim_max", nofile.hard));
+      p.call("prlimit64", [0, resource, limit, NULL]);
+    });
   executeProgram(p, process.args ?? [], plan.env);
 }
 

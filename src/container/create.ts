@@ -1,17 +1,10 @@
 // `create`: everything up to an init that waits for `start`.
-import { readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { createCgroup, writeLateLimits } from "../cgroup/create.ts";
-import { readCgroupLayout } from "../cgroup/layout.ts";
-import { listCgroupMounts } from "../cgroup/mounts.ts";
-import { planCgroup } from "../cgroup/plan.ts";
 import { joinCgroup } from "../cgroup/processes.ts";
-import type { CgroupPlan } from "../cgroup/types.ts";
-import { compileContainer, compileStart, grantableCapabilities } from "../compile/container.ts";
-import type { Facts } from "../compile/facts.ts";
-import { resolveCapabilities } from "../compile/identity.ts";
-import { hasNamespace, readNamespaces } from "../compile/namespaces.ts";
-import { completeEnv, findHome, holdProcess } from "../compile/process.ts";
+import { compileContainer, compileStart } from "../compile/container.ts";
+import { holdProcess } from "../compile/process.ts";
 import type { Context } from "../context.ts";
 import { messageOf, TsruncError } from "../errors.ts";
 import { connectConsoleSocket } from "../host/console.ts";
@@ -21,73 +14,21 @@ import { closeFd } from "../host/fd.ts";
 import { runHooks } from "../host/hooks.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
 import { writePidFile } from "../host/pid-file.ts";
-import { collectFacts } from "../host/probe.ts";
 import { readProcessStat } from "../host/process-stat.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
 import { closeSession, encodeSteps, openSession, runPlan, type Session, sendAll } from "../host/session.ts";
 import { openStartSocket } from "../host/start-socket.ts";
-import { checkJoinedMappings } from "../host/user-namespace.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { HostAction } from "../plan/host-action.ts";
 import { describeSteps } from "../plan/print.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
-import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config.ts";
-import { SPEC_VERSION } from "../spec/state.ts";
 import { destroyContainer } from "./delete.ts";
 import { withNewContainer } from "./lock.ts";
 import type { CreateOptions } from "./options.ts";
-import { type ContainerRecord, containerPaths, formatTimestamp } from "./record.ts";
+import { containerEnv, firstRecord, type Prepared, prepareContainer } from "./prepare.ts";
+import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
-import { checkId, describeFsError, writeRecord } from "./store.ts";
-
-/** Everything that is known before anything is made. */
-export interface Prepared {
-  readonly options: CreateOptions;
-  readonly text: string;
-  readonly config: RunnableConfig;
-  readonly facts: Facts;
-  readonly cgroup: CgroupPlan;
-  /** Descriptors from 3 that the process gets. */
-  readonly keepFds: readonly number[];
-}
-
-/** Reads and checks the bundle. Throws ConfigError and TsruncError; makes nothing. */
-export function prepareContainer(ctx: Context, options: CreateOptions): Prepared {
-  checkId(options.id);
-  if (options.systemdCgroup) throw new TsruncError("not supported yet: --systemd-cgroup");
-  if (options.pidfdSocket !== undefined) throw new TsruncError("not supported yet: --pidfd-socket");
-  const bundle = resolve(ctx.cwd, options.bundle);
-  const text = readConfigFile(join(bundle, options.configFile));
-  const config = parseConfig(text, { requireProcess: true });
-  const user = readNamespaces(config).joined.get("user");
-  if (user && (config.linux?.uidMappings ?? config.linux?.gidMappings) !== undefined)
-    checkJoinedMappings(ctx, user.path, {
-      uid: config.linux?.uidMappings ?? [],
-      gid: config.linux?.gidMappings ?? [],
-    });
-  const layout = readCgroupLayout();
-  const request = {
-    id: options.id,
-    cgroupsPath: config.linux?.cgroupsPath,
-    resources: config.linux?.resources,
-  };
-  const cgroup = planCgroup(layout, request);
-  const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record));
-  for (const warning of configWarnings(config)) ctx.log.warn(warning);
-  const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
-  if (warning !== undefined) ctx.log.warn(warning);
-  const last = 3 + options.preserveFds + Number(ctx.env.LISTEN_FDS ?? 0);
-  const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
-  return { options, text, config, facts, cgroup, keepFds };
-}
-
-function readConfigFile(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw describeFsError(`open ${path}`, error);
-  }
-}
+import { describeFsError, writeRecord } from "./store.ts";
 
 /** `console`: the terminal's receiver as an open descriptor, instead of `--console-socket`. */
 export async function createContainer(
@@ -158,7 +99,7 @@ class Made {
     runPlan(session, compiled.plan, (step) => this.#perform(session, step));
     const passwd = compiled.passwd && session.outputs.get(compiled.passwd);
     const env = containerEnv(ctx, config, passwd);
-    const start = compileStart(config, facts, env, keepFds).steps as InitStep[];
+    const start = compileStart(config, facts, { env, keepFds, nofile: ctx.callerNofile }).steps as InitStep[];
     const batch = encodeSteps(session, start, 0);
     writeFileSync(paths.startBatch, batch.bytes, { mode: 0o600 });
     writeFileSync(paths.startSteps, JSON.stringify(describeSteps(start, batch.planIndex)), { mode: 0o600 });
@@ -200,7 +141,7 @@ class Made {
         raiseRlimits(libc, session.pid, action.limits);
         return;
       case "copy-up":
-        copyUp(session, action);
+        copyUp(session, action, step.source);
         return;
       case "run-hooks": {
         // prestart hooks belong to `start` in the spec's words, where the container is `created`.
@@ -247,40 +188,4 @@ export function writeProcFile(step: HostStep, action: HostAction & { do: "write-
       error,
     );
   }
-}
-
-function firstRecord(ctx: Context, { options, config, facts, cgroup }: Prepared): ContainerRecord {
-  return {
-    version: 1,
-    id: options.id,
-    ociVersion: SPEC_VERSION,
-    bundle: facts.bundle,
-    rootfs: facts.rootfs,
-    created: formatTimestamp(ctx.now()),
-    annotations: { ...(config.annotations ?? {}) } as Record<string, string>,
-    owner: ctx.euid,
-    phase: "creating",
-    pid: 0,
-    startTime: "0",
-    cgroup: cgroup.record,
-    hooks: {
-      startContainer: config.hooks?.startContainer ?? [],
-      poststart: config.hooks?.poststart ?? [],
-      poststop: config.hooks?.poststop ?? [],
-    },
-    hasOwnPidNamespace: hasNamespace(readNamespaces(config), "pid"),
-  };
-}
-
-/** The process's environment: HOME from the container's /etc/passwd, socket activation (sd_listen_fds(3)). */
-export function containerEnv(
-  ctx: Pick<Context, "env">,
-  { process }: Pick<RunnableConfig, "process">,
-  passwd: Uint8Array | undefined,
-): readonly string[] {
-  const text = passwd && new TextDecoder().decode(passwd.subarray(0, passwd.indexOf(0)));
-  const home = text === undefined ? undefined : findHome(text, process.user.uid);
-  const listen = ctx.env.LISTEN_FDS;
-  const extra = listen ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : [];
-  return completeEnv(process.env ?? [], home, extra);
 }

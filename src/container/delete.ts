@@ -3,6 +3,7 @@ import { loadLibc } from "../../native-bindings/libc.ts";
 import { isFrozen, killCgroup, readCgroupPids, removeCgroup, setFreezer } from "../cgroup/control.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
+import { releaseMounts } from "../host/release-mounts.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import { withContainerLock } from "./lock.ts";
@@ -71,6 +72,7 @@ export function destroyContainer(ctx: Context, record: ContainerRecord): void {
     if (mayHaveMore || readCgroupPids(record.cgroup).length > 0) killCgroup(record.cgroup);
     removeCgroup(record.cgroup);
   }
+  if (record.keptMounts) releaseMounts(ctx, record.rootfs, record.keptMounts);
   removeContainerDir(ctx, record.id);
 }
 

@@ -23,8 +23,9 @@ import { openPidfd, openProcess } from "../host/signal.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
 import { type Process, parseConfig, parseProcess, type RunnableConfig } from "../spec/config.ts";
-import { containerEnv, writeProcFile } from "./create.ts";
+import { writeProcFile } from "./create.ts";
 import type { ExecOptions } from "./options.ts";
+import { containerEnv } from "./prepare.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { computeStatus } from "./status.ts";
 import { describeFsError, readRecord } from "./store.ts";
@@ -211,7 +212,11 @@ function startExec(
     );
     if (warning !== undefined) ctx.log.warn(warning);
     beforeStart();
-    awaitExecution(opened, compileExecStart(process, sets, env, keepFds).steps as InitStep[]);
+    awaitExecution(
+      opened,
+      compileExecStart({ process, capabilities: sets, env, keepFds, nofile: ctx.callerNofile })
+        .steps as InitStep[],
+    );
     return opened.pid;
   } catch (error) {
     if (session?.pid) libc.kill(session.pid, 9);

@@ -3,8 +3,8 @@ import { describeCgroupPlan } from "../cgroup/plan.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
 import type { Context } from "../context.ts";
 import { printPlan } from "../plan/print.ts";
-import { containerEnv, prepareContainer } from "./create.ts";
 import type { CreateOptions } from "./options.ts";
+import { containerEnv, prepareContainer } from "./prepare.ts";
 
 /** The plans of `create` and `start` as text, one call a line. HOME shows as `/` where it is looked up. */
 export async function planContainer(ctx: Context, options: CreateOptions): Promise<string> {
@@ -13,7 +13,7 @@ export async function planContainer(ctx: Context, options: CreateOptions): Promi
   const consoleSocket = config.process.terminal ? 3 : undefined;
   const create = compileContainer(config, facts, { id, noPivot, noNewKeyring, consoleSocket });
   const env = containerEnv(ctx, config, create.passwd && new Uint8Array(1));
-  const start = compileStart(config, facts, env, keepFds);
+  const start = compileStart(config, facts, { env, keepFds, nofile: ctx.callerNofile });
   const cgroupLines = describeCgroupPlan(cgroup).map((line) => `host  ${line}\n`);
   return `${cgroupLines.join("")}${printPlan(create.plan)}\n--- start ---\n${printPlan(start)}`;
 }

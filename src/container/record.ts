@@ -44,6 +44,11 @@ export interface ContainerRecord {
   readonly hooks: LaterHooks;
   /** False: the kernel does not kill the other processes when the first one ends. */
   readonly hasOwnPidNamespace: boolean;
+  /**
+   * Without a mount namespace of its own, a container's mounts are made on the host. These are the mount points below
+   * the root file system that were there before: all others go with the container. null: it has a namespace.
+   */
+  readonly keptMounts: readonly string[] | null;
 }
 
 /** Files of a container's state directory (0700; the files 0600). */

@@ -9,9 +9,10 @@ import { openPoller } from "../host/poller.ts";
 import { exitStatus } from "../host/process.ts";
 import { openPidfd } from "../host/signal.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
-import { createContainer, prepareContainer } from "./create.ts";
+import { createContainer } from "./create.ts";
 import { deleteContainer } from "./delete.ts";
 import type { RunOptions } from "./options.ts";
+import { prepareContainer } from "./prepare.ts";
 import { startContainer } from "./start.ts";
 import { hasContainerDir } from "./store.ts";
 

@@ -1,6 +1,6 @@
 // Namespaces: new, joined by path and inherited, each type and the combinations whose order matters.
 import { afterAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { addUserNamespace, type Config, dropNamespace } from "./config.ts";
 import { isPeer, openSandbox, readStatus, waitFor } from "./harness.ts";
@@ -368,4 +368,36 @@ describe("refused", () => {
   test("the host's hostname stays", () => {
     expect(readFileSync("/proc/sys/kernel/hostname", "utf8").trim()).not.toBe("tested");
   });
+});
+
+ours("without a mount namespace the mounts go with the container, and those of before stay", async () => {
+  const id = box.id();
+  const bundle = box.bundle(["sleep", "100"], (config) => {
+    dropNamespace(config, "mount");
+    delete config.linux.maskedPaths;
+    delete config.linux.readonlyPaths;
+    config.root.readonly = false;
+    config.mounts.push({
+      destination: "/etc/extra",
+      type: "bind",
+      source: "/etc/hostname",
+      options: ["bind"],
+    });
+  });
+  const listBelow = (): string[] =>
+    readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .map((line) => line.split(" ")[4] ?? "")
+      .filter((path) => path.startsWith(`${bundle.rootfs}/`));
+  const own = `${bundle.rootfs}/tmp`;
+  execFileSync("mount", ["-t", "tmpfs", "own", own]);
+  try {
+    await box.ok(["create", "--bundle", bundle.directory, id]);
+    expect(listBelow()).toContain(`${bundle.rootfs}/etc/extra`);
+    expect(listBelow()).toContain(`${bundle.rootfs}/proc`);
+    await box.ok(["delete", "--force", id]);
+    expect(listBelow()).toEqual([own]);
+  } finally {
+    execFileSync("umount", [own]);
+  }
 });

@@ -1,9 +1,10 @@
 // The process section of config.json, seen from inside.
 import { describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { addUserNamespace, type Config, defaultCapabilities } from "./config.ts";
-import { isPeer, openSandbox, type RunOptions } from "./harness.ts";
+import { executable, isPeer, openSandbox, type RunOptions } from "./harness.ts";
 import { compileProgram } from "./native.ts";
 
 const box = openSandbox("process");
@@ -158,6 +159,19 @@ test("noNewPrivileges", async () => {
 });
 
 describe("rlimits", () => {
+  ours(
+    "without a limit of open files the caller's soft limit holds, which the engine has raised",
+    async () => {
+      const bundle = box.bundle(["sh", "-c", "ulimit -Sn; ulimit -Hn"], (config) => {
+        delete config.process.rlimits;
+      });
+      const script = `ulimit -Sn 333; "$0" --root "$1" run --bundle "$2" "$3"; exit $?`;
+      const words = ["-c", script, executable, box.root, bundle.directory, box.id()];
+      const [soft, hard] = execFileSync("bash", words, { encoding: "utf8" }).trim().split("\n");
+      expect(soft).toBe("333");
+      expect(Number(hard)).toBeGreaterThan(333);
+    },
+  );
   test("soft and hard limits are set, above the caller's hard limit too", async () => {
     const result = await box.look(["cat", "/proc/self/limits"], (config) => {
       config.process.rlimits = [

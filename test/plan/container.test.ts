@@ -38,7 +38,7 @@ function printAll(name: string): string {
   const config = parseConfig(readFileSync(join(fixtures, `${name}.json`), "utf8"), { requireProcess: true });
   const options = { id: "demo", noPivot: false, noNewKeyring: false, consoleSocket: 9 };
   const create = printPlan(compileContainer(config, facts, options).plan);
-  return `${create}--- start ---\n${printPlan(compileStart(config, facts, config.process.env ?? [], []))}`;
+  return `${create}--- start ---\n${printPlan(compileStart(config, facts, { env: config.process.env ?? [], keepFds: [] }))}`;
 }
 
 describe("golden plans", () => {

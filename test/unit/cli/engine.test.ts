@@ -20,7 +20,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Runs the probe from a shell that has prepared the process. */
-function run(script: string, extra: readonly number[] = []): { fds: number[]; nofile: number | null } {
+function run(
+  script: string,
+  extra: readonly number[] = [],
+): { fds: number[]; nofile: { soft: number; hard: number } | null } {
   const { stdout, status, stderr } = spawnSync("/bin/bash", ["-c", script], {
     encoding: "utf8",
     env: { PROBE: probe },
@@ -58,7 +61,7 @@ describe("inherited descriptors", () => {
 
 describe("soft limit of open files", () => {
   test("that of the parent, where the engine has raised it", () => {
-    expect(run('ulimit -Sn 333; "$PROBE"; exit').nofile).toBe(333);
+    expect(run('ulimit -Sn 333; "$PROBE"; exit').nofile?.soft).toBe(333);
   });
   test("unknown where soft and hard limit are the same", () => {
     expect(run('ulimit -n 444; "$PROBE"; exit').nofile).toBeNull();

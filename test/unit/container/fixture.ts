@@ -94,5 +94,6 @@ export function makeRecord(id: string): ContainerRecord {
     cgroup: null,
     hooks: { startContainer: [], poststart: [], poststop: [] },
     hasOwnPidNamespace: true,
+    keptMounts: null,
   };
 }

@@ -1,0 +1,115 @@
+// What `create`, `run` and `plan` know before anything is made.
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { readCgroupLayout } from "../cgroup/layout.ts";
+import { listCgroupMounts } from "../cgroup/mounts.ts";
+import { planCgroup } from "../cgroup/plan.ts";
+import type { CgroupPlan } from "../cgroup/types.ts";
+import { grantableCapabilities } from "../compile/container.ts";
+import type { Facts } from "../compile/facts.ts";
+import { resolveCapabilities } from "../compile/identity.ts";
+import { hasNamespace, readNamespaces } from "../compile/namespaces.ts";
+import { completeEnv, findHome } from "../compile/process.ts";
+import { isWithin } from "../compile/rootfs.ts";
+import type { Context } from "../context.ts";
+import { TsruncError } from "../errors.ts";
+import { collectFacts } from "../host/probe.ts";
+import { checkJoinedMappings } from "../host/user-namespace.ts";
+import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config.ts";
+import { SPEC_VERSION } from "../spec/state.ts";
+import type { CreateOptions } from "./options.ts";
+import { type ContainerRecord, formatTimestamp } from "./record.ts";
+import { checkId, describeFsError } from "./store.ts";
+
+/** Everything that is known before anything is made. */
+export interface Prepared {
+  readonly options: CreateOptions;
+  readonly text: string;
+  readonly config: RunnableConfig;
+  readonly facts: Facts;
+  readonly cgroup: CgroupPlan;
+  /** Descriptors from 3 that the process gets. */
+  readonly keepFds: readonly number[];
+}
+
+/** Reads and checks the bundle. Throws ConfigError and TsruncError; makes nothing. */
+export function prepareContainer(ctx: Context, options: CreateOptions): Prepared {
+  checkId(options.id);
+  if (options.systemdCgroup) throw new TsruncError("not supported yet: --systemd-cgroup");
+  if (options.pidfdSocket !== undefined) throw new TsruncError("not supported yet: --pidfd-socket");
+  const bundle = resolve(ctx.cwd, options.bundle);
+  const text = readConfigFile(join(bundle, options.configFile));
+  const config = parseConfig(text, { requireProcess: true });
+  const user = readNamespaces(config).joined.get("user");
+  if (user && (config.linux?.uidMappings ?? config.linux?.gidMappings) !== undefined)
+    checkJoinedMappings(ctx, user.path, {
+      uid: config.linux?.uidMappings ?? [],
+      gid: config.linux?.gidMappings ?? [],
+    });
+  const layout = readCgroupLayout();
+  const request = {
+    id: options.id,
+    cgroupsPath: config.linux?.cgroupsPath,
+    resources: config.linux?.resources,
+  };
+  const cgroup = planCgroup(layout, request);
+  const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record));
+  for (const warning of configWarnings(config)) ctx.log.warn(warning);
+  const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
+  if (warning !== undefined) ctx.log.warn(warning);
+  const last = 3 + options.preserveFds + Number(ctx.env.LISTEN_FDS ?? 0);
+  const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
+  return { options, text, config, facts, cgroup, keepFds };
+}
+
+function readConfigFile(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw describeFsError(`open ${path}`, error);
+  }
+}
+
+/** The record of a container of which nothing exists yet. */
+export function firstRecord(ctx: Context, { options, config, facts, cgroup }: Prepared): ContainerRecord {
+  const namespaces = readNamespaces(config);
+  return {
+    version: 1,
+    id: options.id,
+    ociVersion: SPEC_VERSION,
+    bundle: facts.bundle,
+    rootfs: facts.rootfs,
+    created: formatTimestamp(ctx.now()),
+    annotations: { ...(config.annotations ?? {}) } as Record<string, string>,
+    owner: ctx.euid,
+    phase: "creating",
+    pid: 0,
+    startTime: "0",
+    cgroup: cgroup.record,
+    hooks: {
+      startContainer: config.hooks?.startContainer ?? [],
+      poststart: config.hooks?.poststart ?? [],
+      poststop: config.hooks?.poststop ?? [],
+    },
+    hasOwnPidNamespace: hasNamespace(namespaces, "pid"),
+    keptMounts: hasNamespace(namespaces, "mount") ? null : listMountsBelow(facts),
+  };
+}
+
+/** The process's environment: HOME from the container's /etc/passwd, socket activation (sd_listen_fds(3)). */
+export function containerEnv(
+  ctx: Pick<Context, "env">,
+  { process }: Pick<RunnableConfig, "process">,
+  passwd: Uint8Array | undefined,
+): readonly string[] {
+  const text = passwd && new TextDecoder().decode(passwd.subarray(0, passwd.indexOf(0)));
+  const home = text === undefined ? undefined : findHome(text, process.user.uid);
+  const listen = ctx.env.LISTEN_FDS;
+  const extra = listen ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : [];
+  return completeEnv(process.env ?? [], home, extra);
+}
+
+/** Mount points below the root file system that are there before the container's. */
+function listMountsBelow({ mountPoints, rootfs }: Facts): readonly string[] {
+  return mountPoints.map(({ path }) => path).filter((path) => path !== rootfs && isWithin(path, rootfs));
+}
