@@ -13,7 +13,9 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   features: { summary: "show what this build supports", load: () => import("./features.ts") },
   kill: { summary: "send a signal to a container", load: () => import("./kill.ts") },
   list: { summary: "list containers", load: () => import("./list.ts") },
+  pause: { summary: "stop a container's processes for a time", load: () => import("./pause.ts") },
   plan: { summary: "show the system calls that create and start make", load: () => import("./plan.ts") },
+  resume: { summary: "let a paused container go on", load: () => import("./resume.ts") },
   run: { summary: "create and start a container", load: () => import("./run.ts") },
   spec: { summary: "write a config.json to start from", load: () => import("./spec.ts") },
   start: { summary: "start the program of a created container", load: () => import("./start.ts") },
@@ -21,12 +23,4 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
 };
 
 /** Commands of runc that tsrunc has not got yet. */
-export const MISSING_COMMANDS: readonly string[] = [
-  "checkpoint",
-  "events",
-  "pause",
-  "ps",
-  "restore",
-  "resume",
-  "update",
-];
+export const MISSING_COMMANDS: readonly string[] = ["checkpoint", "events", "ps", "restore", "update"];

@@ -17,22 +17,6 @@ const ours = test.skipIf(isPeer);
 
 type Stage = "created" | "running" | "stopped" | "paused";
 
-/** Freezes the container's cgroup from outside, since pause comes later: v1's freezer, or v2's cgroup.freeze. */
-function setFrozen(pid: number, frozen: boolean): void {
-  const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
-  const v1 = lines.find((line) => line.split(":")[1] === "freezer");
-  if (v1)
-    writeFileSync(`/sys/fs/cgroup/freezer${v1.split(":")[2]}/freezer.state`, frozen ? "FROZEN" : "THAWED");
-  else {
-    const v2 = lines.find((line) => line.startsWith("0::"))?.slice(3);
-    writeFileSync(`/sys/fs/cgroup${v2}/cgroup.freeze`, frozen ? "1" : "0");
-  }
-}
-
-async function readPid(id: string): Promise<number> {
-  return (JSON.parse((await box.ok(["state", id])).stdout) as { pid: number }).pid;
-}
-
 /** Brings a new container to a stage, hands it over, and removes it. */
 async function withContainer(stage: Stage, use: (id: string) => Promise<void>): Promise<void> {
   const id = box.id();
@@ -41,8 +25,8 @@ async function withContainer(stage: Stage, use: (id: string) => Promise<void>): 
   if (stage !== "created") await box.ok(["start", id]);
   if (stage === "stopped") await waitFor("the end", async () => (await readStatus(box, id)) === "stopped");
   if (stage === "paused") {
-    setFrozen(await readPid(id), true);
-    await waitFor("the freezing", async () => (await readStatus(box, id)) === "paused");
+    await box.ok(["pause", id]);
+    expect(await readStatus(box, id)).toBe("paused");
   }
   try {
     await use(id);

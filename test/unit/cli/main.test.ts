@@ -95,9 +95,9 @@ describe("what is wrong with the command line", () => {
   });
 
   test("a command that comes later", async () => {
-    const result = await run("pause", "a");
+    const result = await run("checkpoint", "a");
     expect(result).toMatchObject({ status: 1, stdout: "" });
-    expect(result.stderr).toContain("not supported yet: tsrunc pause");
+    expect(result.stderr).toContain("not supported yet: tsrunc checkpoint");
   });
 
   const values: readonly (readonly [string, string])[] = [
