@@ -1,13 +1,10 @@
-// The processes of a container's cgroup: listing them, and adding one.
+// The processes of a container's cgroup.
 import { readFileSync } from "node:fs";
 import { TsruncError } from "../errors.ts";
 import type { CgroupRecord } from "./types.ts";
-import { sleep } from "./wait.ts";
 import { walkCgroup } from "./walk.ts";
-import { isErrno, isGone, toSyscallError, writeFile } from "./write.ts";
+import { isErrno, isGone, toSyscallError } from "./write.ts";
 
-const EBUSY = 16;
-const EINVAL = 22;
 const EOPNOTSUPP = 95;
 
 /** The distinct directories of a record. */
@@ -49,37 +46,8 @@ function readProcs(dir: string): string {
   }
 }
 
-/**
- * Puts a process into the container's cgroup. `initPid`: a container's manager (systemd) may have moved its
- * processes below its cgroup, which then takes no more of its own (v2: EBUSY); the process then joins the one
- * that the container's first process is in. Throws SyscallError.
- */
-export function joinCgroup(record: CgroupRecord, pid: number, initPid?: number): void {
-  for (const dir of cgroupDirs(record)) {
-    try {
-      joinOne(dir, pid);
-    } catch (error) {
-      if (record.mode !== "v2" || initPid === undefined || !isErrno(error, EBUSY)) throw error;
-      joinOne(findCgroupOf(initPid, dir), pid);
-    }
-  }
-}
-
-function joinOne(dir: string, pid: number): void {
-  for (let tries = 5; ; tries--) {
-    try {
-      writeFile(`${dir}/cgroup.procs`, String(pid), "join the container's cgroup");
-      return;
-    } catch (error) {
-      // A process that is just being made (TASK_NEW) cannot be moved yet.
-      if (tries <= 1 || !isErrno(error, EINVAL)) throw error;
-      sleep(30);
-    }
-  }
-}
-
-/** The v2 cgroup of a process, which must be `dir` or below. */
-function findCgroupOf(pid: number, dir: string): string {
+/** The v2 cgroup of a process, which must be `dir` or below. Throws TsruncError. */
+export function findCgroupOf(pid: number, dir: string): string {
   const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
   const path = lines.find((line) => line.startsWith("0::"))?.slice(3) ?? "";
   // Without the mount point: the path from the hierarchy's root ends like the directory, then goes on.

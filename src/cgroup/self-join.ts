@@ -1,22 +1,24 @@
-// How a new process gets into the container's cgroup without a pause. Pure.
-import { cgroupDirs } from "./processes.ts";
+// Which files and directories a new process joins a container's cgroup through.
+import type { CgroupJoin } from "../compile/cgroup-join.ts";
+import { cgroupDirs, findCgroupOf } from "./processes.ts";
 import type { CgroupRecord } from "./types.ts";
+import { readIfThere } from "./write.ts";
 
-/**
- * Writing a pid to cgroup.procs takes a lock against all forks of the machine, which after a quiet while costs an
- * RCU grace period: 5 to 20 ms. Two ways do without (kernel/cgroup/cgroup.c, cgroup_procs_write_start and
- * cgroup_css_set_fork): on v1 a thread that moves itself, and on cgroup2 a process that is made in its place.
- */
-export interface SelfJoin {
-  /** v1: files that a process with one thread writes `0` to, absolute. */
-  readonly taskFiles: readonly string[];
-  /** cgroup2: the directory to open for clone3's CLONE_INTO_CGROUP (Linux 5.7). */
-  readonly cloneInto?: string;
-}
-
-/** What the launcher does before, and in, the clone of the container's first process. */
-export function planSelfJoin(record: CgroupRecord): SelfJoin {
+/** Pure: for the container's first process. */
+export function planSelfJoin(record: CgroupRecord): CgroupJoin {
   const { unified } = record.paths;
   const taskFiles = cgroupDirs(record).flatMap((dir) => (dir === unified ? [] : [`${dir}/tasks`]));
   return unified === undefined ? { taskFiles } : { taskFiles, cloneInto: unified };
+}
+
+/**
+ * For a further process. A container's manager (systemd) may have moved its processes below the container's cgroup
+ * and given controllers to those, which then takes no process itself (v2: EBUSY): the process then joins the one
+ * that the container's first process is in. Throws SyscallError, TsruncError.
+ */
+export function findSelfJoin(record: CgroupRecord, initPid: number): CgroupJoin {
+  const join = planSelfJoin(record);
+  if (record.mode !== "v2" || join.cloneInto === undefined) return join;
+  const controllers = readIfThere(`${join.cloneInto}/cgroup.subtree_control`)?.trim() ?? "";
+  return controllers === "" ? join : { ...join, cloneInto: findCgroupOf(initPid, join.cloneInto) };
 }

@@ -3,6 +3,7 @@ import { RLIMITS } from "../linux/rlimits.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { NumberArg, OutBuffer, Plan } from "../plan/step.ts";
 import type { Process, RunnableConfig } from "../spec/config.ts";
+import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
 import { createDevices } from "./devices.ts";
 import { checkExecutable } from "./executable.ts";
@@ -36,6 +37,7 @@ export interface ContainerOptions {
   readonly id: string;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
+  readonly cgroup: CgroupJoin;
   /** Descriptor, in init, of the console socket; needed for `process.terminal`. */
   readonly consoleSocket?: number | undefined;
 }
@@ -63,14 +65,14 @@ export function compileContainer(
   resetScheduling(p); // before the cgroup, whose cpuset then bounds it
   const joined = openJoinedNamespaces(p, namespaces); // paths of the host
   const sources = openMountSources(p, config, facts); // paths of the host; init resolves none after this
-  p.at("linux.cgroupsPath", "join the cgroup", () => p.host({ do: "join-cgroup", of: "launcher" })); // before any fork
+  const cgroup = joinCgroups(p, options.cgroup, has("user")); // paths of the host; before any fork
 
   // The namespaces: joined ones first, the user namespace last of them; new ones then belong to it.
   joinNamespaces(p, joined);
   if (namespaces.created.has("user")) createUserNamespace(p, config);
   if (has("user")) becomeRoot(p);
   createNamespaces(p, config, namespaces);
-  forkContainer(p); // pid and time namespaces take effect in the child
+  forkContainer(p, cgroup); // pid and time namespaces take effect in the child
   p.host({ do: "record-process" }); // from here on `delete --force` finds it
   p.host({ do: "write-late-limits" });
   raiseRlimits(p, process); // from outside, while init is still root
@@ -117,7 +119,7 @@ export function compileContainer(
 export function compileStart(
   config: RunnableConfig,
   facts: Facts,
-  options: Pick<ProcessPlan, "env" | "keepFds" | "nofile">,
+  options: Pick<ProcessPlan, "env" | "keepFds" | "nofile" | "seccomp" | "socket">,
 ): Plan {
   const p = new PlanBuilder();
   const { sets } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));

@@ -5,6 +5,7 @@ import type { NamespaceType } from "../linux/namespaces.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { OutBuffer, Plan } from "../plan/step.ts";
 import type { Process, RunnableConfig } from "../spec/config.ts";
+import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
 import { adjustOomScore, nameInit, raiseRlimits } from "./container.ts";
 import { checkExecutable } from "./executable.ts";
@@ -19,6 +20,8 @@ export interface ExecPlanOptions {
   readonly pidfd: number;
   /** Namespaces of the container that are not the host's. */
   readonly namespaces: readonly NamespaceType[];
+  /** Absent for a container that has no cgroup. */
+  readonly cgroup?: CgroupJoin | undefined;
   readonly consoleSocket?: number | undefined;
 }
 
@@ -33,7 +36,7 @@ export function compileExec(
   if (process.oomScoreAdj !== undefined) adjustOomScore(p, process.oomScoreAdj);
   const { initial, final } = process.execCPUAffinity ?? {};
   if (initial) setAffinity(p, "process.execCPUAffinity.initial", initial);
-  p.at("linux.cgroupsPath", "join the cgroup", () => p.host({ do: "join-cgroup", of: "launcher" }));
+  const cgroup = options.cgroup && joinCgroups(p, options.cgroup, options.namespaces.includes("user"));
   if (final) setAffinity(p, "process.execCPUAffinity.final", final);
   else if (!initial) resetScheduling(p);
   p.at("", "join the container's namespaces", () => {
@@ -41,7 +44,7 @@ export function compileExec(
     p.call("close", [options.pidfd]);
   });
   if (options.namespaces.includes("user")) becomeRoot(p);
-  forkContainer(p); // into the pid namespace
+  forkContainer(p, cgroup); // into the pid namespace
   p.host({ do: "record-process" });
   raiseRlimits(p, process);
   p.at("", "lead a session of its own", () => p.call("setsid", []));

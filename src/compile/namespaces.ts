@@ -6,7 +6,12 @@ import type { NumberArg, Result } from "../plan/step.ts";
 import type { Config } from "../spec/config.ts";
 
 const NS_GET_NSTYPE: NumberArg = { kind: "number", value: 0xb703, text: "NS_GET_NSTYPE" };
-const CLONE_PARENT = 0x8000;
+const CLONE_PARENT: NumberArg = { kind: "number", value: 0x8000, text: "CLONE_PARENT" };
+const CLONE_PARENT_INTO_CGROUP: NumberArg = {
+  kind: "number",
+  value: 0x2_0000_8000,
+  text: "CLONE_PARENT|CLONE_INTO_CGROUP",
+};
 const SIOCGIFFLAGS_SIZE = 40; // struct ifreq
 const IFF_UP_RUNNING = 0x41;
 
@@ -128,11 +133,14 @@ export function createNamespaces(p: PlanBuilder, config: Config, set: NamespaceS
     });
 }
 
-/** Forks: the child is the first process of a new or joined pid or time namespace, and a child of tsrunc. */
-export function forkContainer(p: PlanBuilder): void {
+/**
+ * Forks: the child is the first process of a new or joined pid or time namespace, and a child of tsrunc. `cgroup`:
+ * directory of the cgroup2 cgroup that it begins in; closed in it.
+ */
+export function forkContainer(p: PlanBuilder, cgroup?: Result): void {
   p.at("linux.namespaces", "create the container's process", () => {
     const args = struct(
-      u64("flags", CLONE_PARENT),
+      u64("flags", cgroup ? CLONE_PARENT_INTO_CGROUP : CLONE_PARENT),
       u64("pidfd", 0),
       u64("child_tid", 0),
       u64("parent_tid", 0),
@@ -140,8 +148,10 @@ export function forkContainer(p: PlanBuilder): void {
       u64("stack", 0),
       u64("stack_size", 0),
       u64("tls", 0),
+      ...(cgroup ? [u64("set_tid", 0), u64("set_tid_size", 0), u64("cgroup", cgroup)] : []),
     );
-    p.call("fork", [args, 64]);
+    p.call("fork", [args, cgroup ? 88 : 64]);
+    if (cgroup) p.call("close", [cgroup]);
   });
 }
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createCgroup, writeLateLimits } from "../cgroup/create.ts";
-import { joinCgroup } from "../cgroup/processes.ts";
+import { planSelfJoin } from "../cgroup/self-join.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
 import { holdProcess } from "../compile/process.ts";
 import type { Context } from "../context.ts";
@@ -95,7 +95,14 @@ class Made {
     const session = openSession(this.#init, facts.arch);
     this.#session = session;
     const { id, noPivot, noNewKeyring } = options;
-    const compiled = compileContainer(config, facts, { id, noPivot, noNewKeyring, consoleSocket });
+    const join = planSelfJoin(cgroup.record);
+    const compiled = compileContainer(config, facts, {
+      id,
+      noPivot,
+      noNewKeyring,
+      consoleSocket,
+      cgroup: join,
+    });
     runPlan(session, compiled.plan, (step) => this.#perform(session, step));
     const passwd = compiled.passwd && session.outputs.get(compiled.passwd);
     const env = containerEnv(ctx, config, passwd);
@@ -124,9 +131,6 @@ class Made {
       case "write-proc":
         writeProcFile(step, action, action.of === "launcher" ? launcherPid : session.pid);
         return;
-      case "join-cgroup":
-        joinCgroup(cgroup.record, action.of === "launcher" ? launcherPid : session.pid);
-        return;
       case "record-process": {
         const startTime = readProcessStat(session.pid)?.startTime;
         if (startTime === undefined) throw new TsruncError("the container's init process ended");
@@ -150,7 +154,9 @@ class Made {
         runHooks(this.#ctx, action.kind, config.hooks?.[action.kind as "prestart"], {
           state: JSON.stringify(describeState({ ...this.#record, pid }, status)),
           cwd: action.inContainer ? facts.rootfs : facts.bundle,
-          ...(action.inContainer ? { containerPid: session.pid } : {}),
+          ...(action.inContainer
+            ? { container: { pid: session.pid, cgroup: planSelfJoin(cgroup.record) } }
+            : {}),
         });
         return;
       }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { joinCgroup } from "../cgroup/processes.ts";
+import { findSelfJoin } from "../cgroup/self-join.ts";
 import { grantableCapabilities } from "../compile/container.ts";
 import { compileExec, compileExecStart } from "../compile/exec.ts";
 import { resolveCapabilities } from "../compile/identity.ts";
@@ -201,8 +201,15 @@ function startExec(
     const pass = [pidfd, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
     const opened = openSession(launchInit(ctx, { stdio: ctx.stdio, pass }), readArchitecture());
     session = opened;
-    const compiled = compileExec(config, process, { id: record.id, pidfd, namespaces, consoleSocket });
-    runPlan(opened, compiled.plan, (step) => perform(opened, record, step));
+    const cgroup = record.cgroup ? findSelfJoin(record.cgroup, record.pid) : undefined;
+    const compiled = compileExec(config, process, {
+      id: record.id,
+      pidfd,
+      namespaces,
+      cgroup,
+      consoleSocket,
+    });
+    runPlan(opened, compiled.plan, (step) => perform(opened, step));
     const passwd = compiled.passwd && opened.outputs.get(compiled.passwd);
     const env = containerEnv({ env: {} }, { process }, passwd);
     const boundingSet = parseBoundingSet(readFileSync("/proc/self/status", "utf8"));
@@ -227,14 +234,11 @@ function startExec(
   }
 }
 
-function perform(session: Session, record: ContainerRecord, step: HostStep): void {
+function perform(session: Session, step: HostStep): void {
   const { action } = step;
   switch (action.do) {
     case "write-proc":
       writeProcFile(step, action, session.init.launcherPid);
-      return;
-    case "join-cgroup":
-      if (record.cgroup) joinCgroup(record.cgroup, session.init.launcherPid, record.pid);
       return;
     case "raise-rlimits":
       raiseRlimits(session.init.libc, session.pid, action.limits);

@@ -1,5 +1,6 @@
 // `plan`: what create and start would do, without doing anything.
 import { describeCgroupPlan } from "../cgroup/plan.ts";
+import { planSelfJoin } from "../cgroup/self-join.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
 import type { Context } from "../context.ts";
 import { printPlan } from "../plan/print.ts";
@@ -11,7 +12,13 @@ export async function planContainer(ctx: Context, options: CreateOptions): Promi
   const { config, facts, cgroup, keepFds } = prepareContainer(ctx, options);
   const { id, noPivot, noNewKeyring } = options;
   const consoleSocket = config.process.terminal ? 3 : undefined;
-  const create = compileContainer(config, facts, { id, noPivot, noNewKeyring, consoleSocket });
+  const create = compileContainer(config, facts, {
+    id,
+    noPivot,
+    noNewKeyring,
+    consoleSocket,
+    cgroup: planSelfJoin(cgroup.record),
+  });
   const env = containerEnv(ctx, config, create.passwd && new Uint8Array(1));
   const start = compileStart(config, facts, { env, keepFds, nofile: ctx.callerNofile });
   const cgroupLines = describeCgroupPlan(cgroup).map((line) => `host  ${line}\n`);

@@ -1,5 +1,6 @@
 // `start`: makes the waiting init the container's process.
 import { readFileSync, rmSync } from "node:fs";
+import { planSelfJoin } from "../cgroup/self-join.ts";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import { sendStartBatch } from "../host/start-socket.ts";
@@ -68,7 +69,7 @@ async function runStartContainerHooks(ctx: Context, record: ContainerRecord): Pr
     runHooks(ctx, "startContainer", hooks, {
       state: JSON.stringify(describeState({ ...record, pid }, "created")),
       cwd: "/",
-      containerPid: record.pid,
+      container: { pid: record.pid, cgroup: record.cgroup ? planSelfJoin(record.cgroup) : undefined },
       enter: (p) => {
         identity.setNoNewPrivileges(p, config.process);
         identity.becomeUser(p, config.process, sets);

@@ -1,6 +1,7 @@
 // Hooks (config.md, "POSIX-platform Hooks"): each is executed by an init of its own, which has no descriptor, signal
 // disposition or environment variable of this process.
 import { loadLibc } from "../../native-bindings/libc.ts";
+import { type CgroupJoin, joinCgroups } from "../compile/cgroup-join.ts";
 import { becomeRoot, forkContainer, namespaceFlags, setNotDumpable } from "../compile/namespaces.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
@@ -32,8 +33,8 @@ export interface HookOptions {
   readonly state: string;
   /** Directory in which it runs; a path in the container for a hook in the container's namespaces. */
   readonly cwd: string;
-  /** Run in all namespaces of this process, which must not be reaped meanwhile. */
-  readonly containerPid?: number;
+  /** Run in all namespaces of this process, which must not be reaped meanwhile, and in the container's cgroup. */
+  readonly container?: { readonly pid: number; readonly cgroup?: CgroupJoin | undefined };
   /** Steps before execve, in the container as its root: user, capabilities. */
   readonly enter?: (p: PlanBuilder) => void;
   /** Descriptors that get the output; without them, its end goes into the error of a hook that fails. */
@@ -115,15 +116,15 @@ interface HookPlan {
 function planHook(hook: HookCommand, options: HookOptions, openContainer: (pid: number) => number): HookPlan {
   const p = new PlanBuilder();
   const pass: number[] = [];
-  if (options.containerPid !== undefined) {
-    const pidfd = openContainer(options.containerPid);
+  if (options.container) {
+    const pidfd = openContainer(options.container.pid);
     pass.push(pidfd);
-    joinContainer(p, pidfd, options.containerPid);
+    joinContainer(p, pidfd, options.container);
   }
   // A session of its own: it cannot reach the caller's terminal, and can be killed as a whole.
   p.call("setsid", []);
   const failure = `chdir ${options.cwd}`;
-  if (options.containerPid === undefined) {
+  if (!options.container) {
     p.call("chdir", [options.cwd], { failure, failureWithErrno: true });
   } else {
     const how = openHow(openFlags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), RESOLVE_NO_MAGICLINKS);
@@ -142,13 +143,18 @@ function planHook(hook: HookCommand, options: HookOptions, openContainer: (pid: 
 }
 
 /** Into all namespaces of the container's process; a pid namespace takes a fork. */
-function joinContainer(p: PlanBuilder, pidfd: number, pid: number): void {
+function joinContainer(
+  p: PlanBuilder,
+  pidfd: number,
+  { pid, cgroup }: NonNullable<HookOptions["container"]>,
+): void {
+  const types = findOtherNamespaces(pid);
+  const joined = cgroup && joinCgroups(p, cgroup, types.includes("user"));
   p.at("", "join the container's namespaces", () => {
     // A process of the container must not trace this one, or open its descriptors (CVE-2016-9962).
     setNotDumpable(p);
-    const types = findOtherNamespaces(pid);
     if (types.length > 0) p.call("setns", [pidfd, namespaceFlags(types)]);
     if (types.includes("user")) becomeRoot(p);
   });
-  forkContainer(p);
+  forkContainer(p, joined);
 }

@@ -6,8 +6,6 @@ export type Subject = "launcher" | "container";
 export type HostAction =
   /** Write a file of /proc/PID, for example `uid_map`. */
   | { readonly do: "write-proc"; readonly of: Subject; readonly file: string; readonly value: string }
-  /** Put a process in the container's cgroup (v1: the launcher before its fork). */
-  | { readonly do: "join-cgroup"; readonly of: Subject }
   /** Put the pid and start time of the container's first process into its state. */
   | { readonly do: "record-process" }
   /** Write the cgroup limits that count the launcher too, such as `pids.max`. */

@@ -54,8 +54,6 @@ export function printAction(action: HostAction): string {
   switch (action.do) {
     case "write-proc":
       return `write("/proc/[${action.of}]/${action.file}", ${quote(action.value)})`;
-    case "join-cgroup":
-      return `write(cgroup.procs, [${action.of}])`;
     case "record-process":
       return "write(state.json, pid and start time of [container])";
     case "write-late-limits":

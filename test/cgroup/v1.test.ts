@@ -6,11 +6,12 @@ import { isFrozen, killCgroup, readCgroupPids, removeCgroup, setFreezer } from "
 import { createCgroup, writeLateLimits } from "../../src/cgroup/create.ts";
 import { readCgroupLayout } from "../../src/cgroup/layout.ts";
 import { planCgroup } from "../../src/cgroup/plan.ts";
-import { joinCgroup } from "../../src/cgroup/processes.ts";
 import { planSelfJoin } from "../../src/cgroup/self-join.ts";
 import type { CgroupPlan, CgroupRecord } from "../../src/cgroup/types.ts";
 import { waitUntil } from "../../src/cgroup/wait.ts";
 import type { Resources } from "../../src/spec/resources.ts";
+
+import { joinCgroup } from "./join.ts";
 
 const layout = readCgroupLayout();
 const isV1 = (layout.mode === "v1" || layout.mode === "hybrid") && process.getuid?.() === 0;
@@ -247,15 +248,6 @@ describe.skipIf(!isV1)("joining", () => {
     const expected = Object.keys(record.paths).length - (isHybrid ? 1 : 0);
     expect(waitUntil(() => joined() === expected, 2000)).toBe(true);
     expect(cloneInto).toBe(record.paths.unified);
-  });
-
-  test("a process that is gone", async () => {
-    const record = create();
-    const child = start("true");
-    await child.exited;
-    expect(() => joinCgroup(record, child.pid)).toThrow(
-      `join the container's cgroup: write "${child.pid}" to ${record.paths.cpuset}/cgroup.procs: no such process`,
-    );
   });
 });
 

@@ -5,9 +5,10 @@ import { isFrozen, killCgroup, readCgroupPids, removeCgroup, setFreezer } from "
 import { createCgroup, writeLateLimits } from "../../src/cgroup/create.ts";
 import { readCgroupLayout } from "../../src/cgroup/layout.ts";
 import { planCgroup } from "../../src/cgroup/plan.ts";
-import { joinCgroup } from "../../src/cgroup/processes.ts";
+import { findSelfJoin } from "../../src/cgroup/self-join.ts";
 import type { CgroupRecord } from "../../src/cgroup/types.ts";
 import type { Resources } from "../../src/spec/resources.ts";
+import { joinCgroup } from "./join.ts";
 
 const layout = readCgroupLayout();
 const isV2 = layout.mode === "v2" && process.getuid?.() === 0;
@@ -133,12 +134,12 @@ describe.skipIf(!isV2)("cgroup2", () => {
     mkdirSync(`${dirOf(record)}/init.scope`);
     writeFileSync(`${dirOf(record)}/init.scope/cgroup.procs`, String(init.pid));
     writeFileSync(`${dirOf(record)}/cgroup.subtree_control`, "+memory");
-    const second = start();
-    expect(() => joinCgroup(record, second.pid)).toThrow("device or resource busy");
-    joinCgroup(record, second.pid, init.pid);
-    expect(readFileSync(`/proc/${second.pid}/cgroup`, "utf8")).toBe(
-      readFileSync(`/proc/${init.pid}/cgroup`, "utf8"),
-    );
-    expect([...readCgroupPids(record)].sort()).toEqual([init.pid, second.pid].sort());
+    expect(() => joinCgroup(record, start().pid)).toThrow("EBUSY");
+    expect(findSelfJoin(record, init.pid)).toEqual({
+      taskFiles: [],
+      cloneInto: `${dirOf(record)}/init.scope`,
+    });
+    writeFileSync(`${dirOf(record)}/cgroup.subtree_control`, "-memory");
+    expect(findSelfJoin(record, init.pid)).toEqual({ taskFiles: [], cloneInto: dirOf(record) });
   });
 });

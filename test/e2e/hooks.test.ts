@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Config, Hook } from "./config.ts";
+import { type Config, dropNamespace, type Hook } from "./config.ts";
 import { type Bundle, isPeer, openSandbox, readStatus, waitFor } from "./harness.ts";
 
 const box = openSandbox("hooks");
@@ -325,4 +325,25 @@ test("createContainer sees the container's mounts and the runtime's files", asyn
   bundle.edit((config) => setHooks(config, { createContainer: [sh(`cat /proc/self/mountinfo >${file}`)] }));
   await box.ok(["run", "--bundle", bundle.directory, box.id()]);
   expect(readFileSync(file, "utf8")).toMatch(`${bundle.rootfs}/dev/pts `);
+});
+
+test("a hook in the container's namespaces runs in the container's cgroup, the others in the caller's", async () => {
+  const bundle = box.bundle(["cat", "/proc/self/cgroup"]);
+  const file = (kind: Kind): string => join(bundle.directory, `${kind}.cgroup`);
+  const inside = "/startContainer.cgroup";
+  bundle.edit((config) => {
+    dropNamespace(config, "cgroup"); // so that all see the same paths
+    const write = (path: string): Hook[] => [sh(`cat /proc/self/cgroup >${path}`)];
+    setHooks(
+      config,
+      Object.fromEntries(kinds.map((kind) => [kind, write(kind === "startContainer" ? inside : file(kind))])),
+    );
+  });
+  const { stdout } = await box.ok(["run", "--bundle", bundle.directory, box.id()]);
+  expect(readFileSync(join(bundle.rootfs, inside), "utf8")).toBe(stdout);
+  expect(readFileSync(file("createContainer"), "utf8")).toBe(stdout);
+  const own = readFileSync("/proc/self/cgroup", "utf8");
+  expect(own).not.toBe(stdout);
+  for (const kind of ["prestart", "createRuntime", "poststart", "poststop"] as const)
+    expect({ kind, cgroup: readFileSync(file(kind), "utf8") }).toEqual({ kind, cgroup: own });
 });

@@ -36,7 +36,8 @@ const facts: Facts = {
 
 function printAll(name: string): string {
   const config = parseConfig(readFileSync(join(fixtures, `${name}.json`), "utf8"), { requireProcess: true });
-  const options = { id: "demo", noPivot: false, noNewKeyring: false, consoleSocket: 9 };
+  const cgroup = { taskFiles: [], cloneInto: "/sys/fs/cgroup/demo" };
+  const options = { id: "demo", noPivot: false, noNewKeyring: false, consoleSocket: 9, cgroup };
   const create = printPlan(compileContainer(config, facts, options).plan);
   return `${create}--- start ---\n${printPlan(compileStart(config, facts, { env: config.process.env ?? [], keepFds: [] }))}`;
 }
