@@ -19,6 +19,10 @@ needed=(
   "ip iproute2"
   "taskset util-linux"
 )
+# The guest of test/vm is made and run by these.
+if [[ $(uname -m) == x86_64 ]]; then
+  needed+=("qemu-system-x86_64 qemu-system-x86" "mmdebstrap mmdebstrap" "mke2fs e2fsprogs")
+fi
 
 missing=()
 for line in "${needed[@]}"; do
