@@ -45,10 +45,12 @@ export interface CgroupWrite {
   readonly value: string;
   /** The config path that asked for it, for example `linux.resources.memory.limit`. */
   readonly why: string;
-  /** What to do where the kernel lacks the file (ENOENT): an error unless set. */
-  readonly ifMissing?: "skip";
+  /** What to do where the kernel lacks the file (ENOENT): nothing, or another write. An error unless set. */
+  readonly ifMissing?: "skip" | { readonly file: string; readonly value: string };
   /** The kernel checks this value against that of a later write: on EINVAL, try once more after those. */
   readonly ifInvalid?: "retry last";
+  /** Nothing at all is written unless `amount` is more than the number in this file of the same cgroup. */
+  readonly mustExceed?: { readonly file: string; readonly amount: bigint };
 }
 
 /** A directory of the container's cgroup; directories above it are made where they are missing. */

@@ -1,20 +1,23 @@
 // The one place that writes resources into a cgroup's files, and the small reads and writes that go with it.
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
-import { SyscallError } from "../errors.ts";
+import { SyscallError, TsruncError } from "../errors.ts";
 import type { CgroupRecord, CgroupWrite } from "./types.ts";
 
 const ENOENT = 2;
+const EBUSY = 16;
 const EINVAL = 22;
 const O_CLOEXEC = 0o2000000;
 const WRITE_FLAGS = constants.O_WRONLY | constants.O_NOFOLLOW | O_CLOEXEC;
 
 /**
  * Writes values into the files of a container's cgroup, in their order, each with one write(2) as the kernel wants
- * it. Throws SyscallError: `linux.resources.memory.limit: write "1" to memory.max: invalid argument`.
+ * it. Throws SyscallError: `linux.resources.memory.limit: write "1" to memory.max: invalid argument`, and TsruncError
+ * for a limit that is refused before anything is written.
  */
 export function writeResources(record: CgroupRecord, writes: readonly CgroupWrite[]): void {
   const open = new Map<string, number>();
   const again: CgroupWrite[] = [];
+  for (const write of writes) checkUsage(record, write);
   try {
     for (const write of writes) {
       try {
@@ -35,6 +38,7 @@ function writeOne(record: CgroupRecord, write: CgroupWrite, open: Map<string, nu
   const { hierarchy, file, value, why } = write;
   const dir = record.paths[hierarchy];
   const call = `write ${JSON.stringify(value)} to ${file}`;
+  if (dir === undefined && write.ifMissing === "skip") return;
   if (dir === undefined) throw new SyscallError(why, call, ENOENT, `there is no ${hierarchy} controller`);
   const path = `${dir}/${file}`;
   try {
@@ -46,15 +50,35 @@ function writeOne(record: CgroupRecord, write: CgroupWrite, open: Map<string, nu
     writeSync(fd, value);
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === ENOENT && write.ifMissing === "skip") return;
-    throw new SyscallError(why, call, errno, errno === ENOENT ? explainMissing(dir, write) : undefined);
+    const { ifMissing, ...rest } = write;
+    if (errno === ENOENT && ifMissing === "skip") return;
+    if (errno === ENOENT && typeof ifMissing === "object") writeOne(record, { ...rest, ...ifMissing }, open);
+    else throw new SyscallError(why, call, errno, explain(dir, write, errno));
   }
 }
 
-/** Why a cgroup lacks a file: on v2 a controller may be absent, or not handed down to this cgroup. */
+/** Throws TsruncError, in runc's words, for a limit that the cgroup's usage is above. */
+function checkUsage(record: CgroupRecord, { hierarchy, why, mustExceed }: CgroupWrite): void {
+  if (mustExceed === undefined) return;
+  const text = readIfThere(`${record.paths[hierarchy]}/${mustExceed.file}`);
+  if (text === undefined || mustExceed.amount > BigInt(text.trim())) return;
+  throw new TsruncError(`${why}: rejecting memory limit ${mustExceed.amount} <= usage ${text.trim()}`);
+}
+
+/** What the errno alone does not tell. */
+function explain(dir: string, write: CgroupWrite, errno: number): string | undefined {
+  if (errno === ENOENT) return explainMissing(dir, write);
+  // v1: the usage is above the new limit, and cannot be brought below it.
+  const usage =
+    errno === EBUSY && write.hierarchy === "memory" && readIfThere(`${dir}/memory.usage_in_bytes`);
+  return usage ? `current usage: ${usage.trim()}` : undefined;
+}
+
+/** On v2 a controller may be absent, or not handed down to this cgroup. */
 function explainMissing(dir: string, { hierarchy, file }: CgroupWrite): string | undefined {
   if (hierarchy !== "unified") return undefined;
   const controller = file.split(".", 1)[0] ?? "";
+  if (controller === "cgroup") return undefined;
   const available = readIfThere(`${dir}/cgroup.controllers`)?.trim().split(" ") ?? [];
   return available.includes(controller) ? undefined : `the ${controller} controller is not available here`;
 }

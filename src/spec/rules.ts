@@ -127,6 +127,9 @@ export const RULES: readonly Rule[] = [
   rule("linux.resources.memory.swappiness", "config-linux.md Memory", (value) =>
     value <= 100n ? undefined : `must be from 0 to 100, not ${value}`,
   ),
+  rule("linux.resources.memory.useHierarchy", "Linux 5.11: every memory cgroup is hierarchical", (value) =>
+    value ? undefined : "must be true: the kernel has no other accounting of memory",
+  ),
   rule("linux.resources.cpu", "config-linux.md CPU", ({ quota, burst }) =>
     quota !== undefined && burst !== undefined && quota > 0n && burst > quota
       ? { at: ["burst"], message: `${burst} is larger than quota, ${quota}` }

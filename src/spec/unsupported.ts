@@ -12,10 +12,6 @@ interface Row {
   readonly asksNothing?: (value: unknown) => boolean;
 }
 
-/** Numbers that leave a setting as a new cgroup has it. */
-const zero = (value: unknown): boolean => value === 0 || value === 0n;
-const zeroOrUnlimited = (value: unknown): boolean => value === 0n || value === -1n;
-const isFalse = (value: unknown): boolean => value === false;
 const empty = (value: unknown): boolean => Object.keys(value as object).length === 0;
 const noIdmap = (value: unknown): boolean => {
   const name = String(value).split("=", 1)[0];
@@ -33,33 +29,6 @@ export const UNSUPPORTED: readonly Row[] = [
   { at: "linux.netDevices", asksNothing: empty },
   { at: "linux.intelRdt" },
   { at: "linux.memoryPolicy" },
-  { at: "linux.resources.memory.reservation", asksNothing: zeroOrUnlimited },
-  { at: "linux.resources.memory.swap", asksNothing: zeroOrUnlimited },
-  { at: "linux.resources.memory.kernel", asksNothing: zeroOrUnlimited },
-  { at: "linux.resources.memory.kernelTCP", asksNothing: zeroOrUnlimited },
-  { at: "linux.resources.memory.swappiness" },
-  { at: "linux.resources.memory.disableOOMKiller", asksNothing: isFalse },
-  // Since Linux 5.11 every memory cgroup is hierarchical.
-  { at: "linux.resources.memory.useHierarchy", asksNothing: (value) => value === true },
-  { at: "linux.resources.memory.checkBeforeUpdate", asksNothing: isFalse },
-  { at: "linux.resources.cpu.burst", asksNothing: zero },
-  { at: "linux.resources.cpu.realtimeRuntime", asksNothing: zero },
-  { at: "linux.resources.cpu.realtimePeriod", asksNothing: zero },
-  { at: "linux.resources.cpu.cpus" },
-  { at: "linux.resources.cpu.mems" },
-  { at: "linux.resources.cpu.idle", asksNothing: zero },
-  { at: "linux.resources.blockIO.weight", asksNothing: zero },
-  { at: "linux.resources.blockIO.leafWeight", asksNothing: zero },
-  { at: "linux.resources.blockIO.weightDevice", asksNothing: empty },
-  { at: "linux.resources.blockIO.throttleReadBpsDevice", asksNothing: empty },
-  { at: "linux.resources.blockIO.throttleWriteBpsDevice", asksNothing: empty },
-  { at: "linux.resources.blockIO.throttleReadIOPSDevice", asksNothing: empty },
-  { at: "linux.resources.blockIO.throttleWriteIOPSDevice", asksNothing: empty },
-  { at: "linux.resources.hugepageLimits", asksNothing: empty },
-  { at: "linux.resources.network.classID", asksNothing: zero },
-  { at: "linux.resources.network.priorities", asksNothing: empty },
-  { at: "linux.resources.rdma", asksNothing: empty },
-  { at: "linux.resources.unified", asksNothing: empty },
 ];
 
 /**

@@ -27,6 +27,11 @@ const ADVICE = [
       ? "has id mappings without the option idmap or ridmap"
       : undefined,
   ),
+  rule("linux.resources.memory", "config-linux.md Memory: NOT RECOMMENDED", ({ kernel, kernelTCP }) =>
+    kernel !== undefined || kernelTCP !== undefined
+      ? "kernel memory settings are ignored: the kernel accounts it with the rest"
+      : undefined,
+  ),
 ];
 
 /** Warnings about a config that parseConfig has accepted, each with its JSON path. */
