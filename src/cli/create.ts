@@ -11,8 +11,11 @@ export const command: CommandDefinition = {
   errorPrefix: "tsrunc create failed: ",
   run: async (invocation) => {
     const options = readCreateOptions(invocation);
-    const { createContainer } = await import("../container/create.ts");
-    await createContainer(invocation.ctx, options);
+    const [{ prepareContainer }, { createContainer }] = await Promise.all([
+      import("../container/prepare.ts"),
+      import("../container/create.ts"),
+    ]);
+    await createContainer(invocation.ctx, prepareContainer(invocation.ctx, options));
     return 0;
   },
 };

@@ -24,8 +24,7 @@ import { describeSteps } from "../plan/print.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
 import { destroyContainer } from "./delete.ts";
 import { withNewContainer } from "./lock.ts";
-import type { CreateOptions } from "./options.ts";
-import { containerEnv, firstRecord, type Prepared, prepareContainer } from "./prepare.ts";
+import { containerEnv, firstRecord, type Prepared } from "./prepare.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
 import { describeFsError, writeRecord } from "./store.ts";
@@ -33,12 +32,11 @@ import { describeFsError, writeRecord } from "./store.ts";
 /** `console`: the terminal's receiver as an open descriptor, instead of `--console-socket`. */
 export async function createContainer(
   ctx: Context,
-  options: CreateOptions,
+  prepared: Prepared,
   console?: number,
 ): Promise<ContainerRecord> {
-  const prepared = prepareContainer(ctx, options);
   checkConsole(prepared, console);
-  return withNewContainer(ctx, options.id, () => {
+  return withNewContainer(ctx, prepared.options.id, () => {
     const made = new Made(ctx, prepared);
     try {
       return made.make(console);

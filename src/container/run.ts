@@ -23,7 +23,7 @@ export async function runContainer(
   signals: SignalSource,
 ): Promise<number> {
   if (options.detach) {
-    await createContainer(ctx, options);
+    await createContainer(ctx, prepareContainer(ctx, options));
     await startOrDelete(ctx, options);
     return 0;
   }
@@ -41,7 +41,8 @@ async function startOrDelete(ctx: Context, options: RunOptions): Promise<void> {
 
 async function runForeground(ctx: Context, options: RunOptions, signals: SignalSource): Promise<number> {
   const libc = loadLibc(ctx.installDir);
-  const wantsTerminal = prepareContainer(quiet(ctx), options).config.process.terminal === true;
+  const prepared = prepareContainer(ctx, options);
+  const wantsTerminal = prepared.config.process.terminal === true;
   if (options.consoleSocket !== undefined)
     throw new TsruncError("cannot use console socket if tsrunc will not detach or allocate tty");
   if (!options.noSubreaper) setChildSubreaper(libc);
@@ -51,7 +52,7 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
   let pidfd: number | undefined;
   const undo: (() => void)[] = [];
   try {
-    const record = await createContainer(ctx, options, pair?.init);
+    const record = await createContainer(ctx, prepared, pair?.init);
     try {
       pidfd = openPidfd(libc, record.pid);
       if (pidfd === undefined) throw new TsruncError("the container's process ended before its start");
@@ -83,9 +84,4 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
       closeFd(libc, pair.init);
     }
   }
-}
-
-/** The config is read twice: its warnings are told once. */
-function quiet(ctx: Context): Context {
-  return { ...ctx, log: { ...ctx.log, warn: () => undefined } };
 }

@@ -80,6 +80,8 @@ export function load(buffer: OutBuffer, offset: number, width: 4 | 8, name: stri
   return { kind: "load", buffer, offset, width, name };
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
 function strict(arg: LooseArg): Arg {
   if (typeof arg === "string") return { kind: "string", value: arg };
   if (typeof arg === "number" || typeof arg === "bigint") return { kind: "number", value: arg };
@@ -106,16 +108,16 @@ export class PlanBuilder {
   call(call: InitCall, args: readonly LooseArg[], options: StepOptions = {}): Result {
     const index = this.#steps.length;
     const name = options.name ?? `r${index}`;
-    const step: InitStep = {
+    const step: Writable<InitStep> = {
       lane: "init",
       call,
       args: args.map(strict),
       source: this.#source,
       tolerate: options.tolerate ?? [],
-      ...(options.name === undefined ? {} : { name: options.name }),
-      ...(options.failure === undefined ? {} : { failure: options.failure }),
-      ...(options.failureWithErrno ? { failureWithErrno: true } : {}),
     };
+    if (options.name !== undefined) step.name = options.name;
+    if (options.failure !== undefined) step.failure = options.failure;
+    if (options.failureWithErrno) step.failureWithErrno = true;
     const result: Result = { kind: "result", step: index, name };
     this.#steps.push(step);
     options.goTo?.steps.push(step);

@@ -1,5 +1,6 @@
 // Lays out the data of a batch: out buffers first (they make up the out area), then strings and structures.
 import type { Architecture } from "../linux/syscalls.ts";
+import { putInteger } from "./integers.ts";
 import type { Field, InitStep, OpenFlag, OpenFlagsArg, OutBuffer, Pointee } from "./step.ts";
 
 // Sources: include/uapi/asm-generic/fcntl.h; aarch64 differs in arch/arm64/include/uapi/asm/fcntl.h.
@@ -71,7 +72,8 @@ export function layOut(
   }
   const outLength = length;
 
-  let bytes = new Uint8Array(4096 + outLength);
+  let bytes = new Uint8Array(16384 + outLength);
+  let view = new DataView(bytes.buffer);
   for (const [buffer, offset] of buffers) {
     const left = content(buffer);
     if (left) bytes.set(left, offset);
@@ -79,7 +81,7 @@ export function layOut(
   const relocations: number[] = [];
   const strings = new Map<string, number>();
   const stores: Store[][] = [];
-  const offsets: Map<Pointee, number>[] = [];
+  const offsets: (Map<Pointee, number> | undefined)[] = [];
   const encoder = new TextEncoder();
 
   const reserve = (size: number): number => {
@@ -90,27 +92,22 @@ export function layOut(
       const larger = new Uint8Array(Math.max(2 * bytes.length, length));
       larger.set(bytes);
       bytes = larger;
+      view = new DataView(bytes.buffer);
     }
     return at;
   };
   const putString = (value: string): number => {
     const found = strings.get(value);
     if (found !== undefined) return found;
-    const encoded = encoder.encode(value);
-    const at = reserve(encoded.length + 1);
-    bytes.set(encoded, at);
+    // No string takes more than three bytes for each of its UTF-16 units.
+    const at = reserve(3 * value.length + 1);
+    const { written } = encoder.encodeInto(value, bytes.subarray(at));
+    length = at + written + 1;
     strings.set(value, at);
     return at;
   };
-  const putNumber = (at: number, width: number, value: number | bigint): void => {
-    let rest = BigInt.asUintN(64, BigInt(value));
-    for (let i = 0; i < width; i++) {
-      bytes[at + i] = Number(rest & 255n);
-      rest >>= 8n;
-    }
-  };
   const putPointer = (at: number, target: number): void => {
-    putNumber(at, 8, target);
+    putInteger(view, at, 8, target);
     relocations.push(at);
   };
   const put = (pointee: Pointee, step: number): number => {
@@ -137,12 +134,12 @@ export function layOut(
     const at = reserve(fields.reduce((sum, field) => sum + field.width, 0));
     let offset = at;
     for (const { value, width } of fields) {
-      if (typeof value === "number" || typeof value === "bigint") putNumber(offset, width, value);
-      else if (value.kind === "number") putNumber(offset, width, value.value);
-      else if (value.kind === "open-flags") putNumber(offset, width, openFlagsNumber(value, arch));
+      if (typeof value === "number" || typeof value === "bigint") putInteger(view, offset, width, value);
+      else if (value.kind === "number") putInteger(view, offset, width, value.value);
+      else if (value.kind === "open-flags") putInteger(view, offset, width, openFlagsNumber(value, arch));
       else if (value.kind === "result") {
         const number = known(value.step);
-        if (number !== undefined) putNumber(offset, width, number);
+        if (number !== undefined) putInteger(view, offset, width, number);
         else if (width !== 4 && width !== 8) throw new Error("a result takes 4 or 8 bytes");
         else stores[step]?.push({ step: value.step, offset, width });
       } else putPointer(offset, put(value, step));
@@ -151,13 +148,14 @@ export function layOut(
     return at;
   };
 
-  for (const [i, step] of steps.entries()) {
+  for (let i = 0; i < steps.length; i++) {
     stores.push([]);
-    const placed = new Map<Pointee, number>();
-    offsets.push(placed);
-    for (const arg of step.args) {
-      if (arg.kind !== "number" && arg.kind !== "open-flags" && arg.kind !== "result" && arg.kind !== "load")
-        placed.set(arg, put(arg, i));
+    for (const arg of (steps[i] as InitStep).args) {
+      if (arg.kind === "number" || arg.kind === "open-flags" || arg.kind === "result" || arg.kind === "load")
+        continue;
+      const placed = offsets[i] ?? new Map<Pointee, number>();
+      offsets[i] = placed;
+      placed.set(arg, put(arg, i));
     }
   }
   return {

@@ -9,9 +9,10 @@
 //           data, padded to 8 bytes
 //   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked), index, i32 errno (forked: pid), u32 number of
 //           results, length of the out area; i64 results; the out area
-import { errnoNumber } from "../linux/errno.ts";
+import { type ErrnoName, errnoNumber } from "../linux/errno.ts";
 import { type Architecture, syscallNumber } from "../linux/syscalls.ts";
-import { layOut } from "./data.ts";
+import { type DataLayout, layOut } from "./data.ts";
+import { putInteger } from "./integers.ts";
 import type { Arg, InitStep, OutBuffer } from "./step.ts";
 
 export const HEADER_SIZE = 32;
@@ -22,15 +23,6 @@ const MAGIC_REPORT = 0x52525354;
 
 const OPERATIONS = { store: 0xffff0001, check: 0xffff0002, fork: 0xffff0003, serve: 0xffff0004 } as const;
 const KIND = { immediate: 0, data: 1, result: 2, load32: 3, load64: 4 } as const;
-
-/** One step as init sees it. */
-interface WireStep {
-  readonly number: number;
-  readonly args: readonly (readonly [kind: number, value: bigint])[];
-  readonly errnos: readonly number[];
-  skipOk: number;
-  skipError: number;
-}
 
 export interface Batch {
   readonly bytes: Uint8Array;
@@ -53,54 +45,65 @@ export function encodeBatch(
   content: (buffer: OutBuffer) => Uint8Array | undefined = () => undefined,
 ): Batch {
   const data = layOut(steps, arch, (step) => (step < first ? known(step) : undefined), content);
-  const wire: WireStep[] = [];
-  const planIndex: number[] = [];
   const start: number[] = []; // of each plan step, the index of its first wire step
   const main: number[] = []; // of each plan step, the index of the call itself
-  for (const [i, step] of steps.entries()) {
-    start.push(wire.length);
-    for (const store of data.stores[i] ?? []) {
-      const value = [KIND.result, BigInt(resultIndex(store.step))] as const;
-      wire.push({
-        number: OPERATIONS.store,
-        args: [value, [KIND.immediate, BigInt(store.offset)], [KIND.immediate, BigInt(store.width)]],
-        errnos: [],
-        skipOk: 0,
-        skipError: 0,
-      });
-      planIndex.push(first + i);
-    }
-    main.push(wire.length);
+  const planIndex: number[] = [];
+  for (let i = 0; i < steps.length; i++) {
+    start.push(planIndex.length);
+    for (let stores = data.stores[i]?.length ?? 0; stores > 0; stores--) planIndex.push(first + i);
+    main.push(planIndex.length);
     planIndex.push(first + i);
-    wire.push({
-      number:
-        step.call in OPERATIONS
-          ? OPERATIONS[step.call as keyof typeof OPERATIONS]
-          : syscallNumber(step.call as Exclude<InitStep["call"], keyof typeof OPERATIONS>, arch),
-      args: step.args.map((arg) => encodeArg(arg, i)),
-      errnos: step.tolerate.map(errnoNumber),
-      skipOk: 0,
-      skipError: 0,
-    });
   }
-  start.push(wire.length);
-  for (const [i, step] of steps.entries()) {
-    const at = main[i] as number;
-    const target = wire[at] as WireStep;
-    target.skipOk = skip(step.nextOnSuccess, at);
-    target.skipError = skip(step.nextOnError, at);
-  }
-  return {
-    bytes: pack(wire, data.bytes, data.relocations, data.outLength),
-    planIndex,
-    buffers: data.buffers,
-  };
+  start.push(planIndex.length);
 
-  function skip(next: number | undefined, at: number): number {
+  const { bytes, view, stepsAt } = allocate(planIndex.length, data);
+  let at = stepsAt;
+  for (let i = 0; i < steps.length; i++) {
+    for (const store of data.stores[i] ?? []) {
+      view.setUint32(at, OPERATIONS.store, true);
+      putArgument(at, 0, KIND.result, resultIndex(store.step));
+      putArgument(at, 1, KIND.immediate, store.offset);
+      putArgument(at, 2, KIND.immediate, store.width);
+      at += STEP_SIZE;
+    }
+    putStep(at, steps[i] as InitStep, i);
+    at += STEP_SIZE;
+  }
+  return { bytes, planIndex, buffers: data.buffers };
+
+  function putStep(at: number, step: InitStep, i: number): void {
+    view.setUint32(at, callNumber(step.call, arch), true);
+    for (let k = 0; k < step.args.length; k++) encodeArg(at, k, step.args[k] as Arg, i);
+    view.setUint8(at + 10, step.tolerate.length);
+    view.setUint16(at + 12, skip(step.nextOnSuccess, i), true);
+    view.setUint16(at + 14, skip(step.nextOnError, i), true);
+    for (let k = 0; k < step.tolerate.length; k++)
+      view.setUint16(at + 16 + 2 * k, errnoNumber(step.tolerate[k] as ErrnoName), true);
+  }
+
+  function putArgument(at: number, k: number, kind: number, value: number | bigint): void {
+    view.setUint8(at + 4 + k, kind);
+    putInteger(view, at + 24 + 8 * k, 8, value);
+  }
+
+  function encodeArg(at: number, k: number, arg: Arg, i: number): void {
+    if (arg.kind === "number") putArgument(at, k, KIND.immediate, arg.value);
+    else if (arg.kind === "open-flags") putArgument(at, k, KIND.immediate, data.openFlags(arg));
+    else if (arg.kind === "result") {
+      if (arg.step < first) putArgument(at, k, KIND.immediate, known(arg.step));
+      else putArgument(at, k, KIND.result, resultIndex(arg.step));
+    } else if (arg.kind === "load") {
+      const offset = (data.buffers.get(arg.buffer) ?? 0) + arg.offset;
+      putArgument(at, k, arg.width === 4 ? KIND.load32 : KIND.load64, offset);
+    } else putArgument(at, k, KIND.data, data.offsetOf(arg, i));
+  }
+
+  function skip(next: number | undefined, i: number): number {
     if (next === undefined) return 0;
+    const from = main[i] as number;
     const to = start[next - first];
-    if (to === undefined || to <= at) throw new Error(`a jump to step ${next} leaves its batch`);
-    return to - at - 1;
+    if (to === undefined || to <= from) throw new Error(`a jump to step ${next} leaves its batch`);
+    return to - from - 1;
   }
 
   function resultIndex(step: number): number {
@@ -108,56 +111,29 @@ export function encodeBatch(
     if (index === undefined) throw new Error(`the result of step ${step} is used before it exists`);
     return index;
   }
-
-  function encodeArg(arg: Arg, i: number): readonly [number, bigint] {
-    switch (arg.kind) {
-      case "number":
-        return [KIND.immediate, BigInt.asUintN(64, BigInt(arg.value))];
-      case "open-flags":
-        return [KIND.immediate, BigInt(data.openFlags(arg))];
-      case "result":
-        if (arg.step < first) return [KIND.immediate, BigInt.asUintN(64, known(arg.step))];
-        return [KIND.result, BigInt(resultIndex(arg.step))];
-      case "load":
-        return [
-          arg.width === 4 ? KIND.load32 : KIND.load64,
-          BigInt((data.buffers.get(arg.buffer) ?? 0) + arg.offset),
-        ];
-      default:
-        return [KIND.data, BigInt(data.offsetOf(arg, i))];
-    }
-  }
 }
 
-function pack(
-  steps: readonly WireStep[],
-  data: Uint8Array,
-  relocations: readonly number[],
-  outLength: number,
-): Uint8Array {
-  const relocationBytes = (4 * relocations.length + 7) & ~7;
-  const bytes = new Uint8Array(
-    HEADER_SIZE + STEP_SIZE * steps.length + relocationBytes + ((data.length + 7) & ~7),
-  );
+function callNumber(call: InitStep["call"], arch: Architecture): number {
+  return call in OPERATIONS
+    ? OPERATIONS[call as keyof typeof OPERATIONS]
+    : syscallNumber(call as Exclude<InitStep["call"], keyof typeof OPERATIONS>, arch);
+}
+
+/** The memory of a batch, with everything but its steps. */
+function allocate(
+  steps: number,
+  { bytes: data, relocations, outLength }: DataLayout,
+): { readonly bytes: Uint8Array; readonly view: DataView; readonly stepsAt: number } {
+  const relocationsAt = HEADER_SIZE + STEP_SIZE * steps;
+  const dataAt = relocationsAt + ((4 * relocations.length + 7) & ~7);
+  const bytes = new Uint8Array(dataAt + ((data.length + 7) & ~7));
   const view = new DataView(bytes.buffer);
-  const header = [MAGIC_BATCH, steps.length, relocations.length, data.length, 0, outLength];
-  for (const [i, value] of header.entries()) view.setUint32(4 * i, value, true);
-  let at = HEADER_SIZE;
-  for (const step of steps) {
-    view.setUint32(at, step.number, true);
-    for (const [i, [kind, value]] of step.args.entries()) {
-      view.setUint8(at + 4 + i, kind);
-      view.setBigUint64(at + 24 + 8 * i, value, true);
-    }
-    view.setUint8(at + 10, step.errnos.length);
-    view.setUint16(at + 12, step.skipOk, true);
-    view.setUint16(at + 14, step.skipError, true);
-    for (const [i, errno] of step.errnos.entries()) view.setUint16(at + 16 + 2 * i, errno, true);
-    at += STEP_SIZE;
-  }
-  for (const [i, offset] of relocations.entries()) view.setUint32(at + 4 * i, offset, true);
-  bytes.set(data, at + relocationBytes);
-  return bytes;
+  const header = [MAGIC_BATCH, steps, relocations.length, data.length, 0, outLength];
+  for (let i = 0; i < header.length; i++) view.setUint32(4 * i, header[i] as number, true);
+  for (let i = 0; i < relocations.length; i++)
+    view.setUint32(relocationsAt + 4 * i, relocations[i] as number, true);
+  bytes.set(data, dataAt);
+  return { bytes, view, stepsAt: HEADER_SIZE };
 }
 
 export interface ReportHeader {
