@@ -1,0 +1,243 @@
+// The same resources under the executable under test, runc and crun: the same files of the cgroup have the same
+// values (v1 and hybrid hosts; test/vm has v2). Where a peer differs, the row says what the spec wants.
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { isPeer, openSandbox, type Sandbox } from "./harness.ts";
+
+const box = openSandbox("resources");
+const ROOT = "/sys/fs/cgroup";
+const peers = (["runc", "crun"] as const).filter((name) => Bun.which(name) !== null);
+type Peer = (typeof peers)[number];
+
+/** Everything that resources set, by v1 controller. */
+const FILES: Readonly<Record<string, readonly string[]>> = {
+  memory: [
+    "memory.limit_in_bytes",
+    "memory.memsw.limit_in_bytes",
+    "memory.soft_limit_in_bytes",
+    "memory.swappiness",
+    "memory.oom_control",
+  ],
+  cpu: [
+    "cpu.shares",
+    "cpu.cfs_quota_us",
+    "cpu.cfs_period_us",
+    "cpu.cfs_burst_us",
+    "cpu.idle",
+    "cpu.rt_period_us",
+    "cpu.rt_runtime_us",
+  ],
+  cpuset: ["cpuset.cpus", "cpuset.mems"],
+  pids: ["pids.max"],
+  blkio: [
+    "blkio.bfq.weight",
+    "blkio.bfq.weight_device",
+    "blkio.throttle.read_bps_device",
+    "blkio.throttle.write_bps_device",
+    "blkio.throttle.read_iops_device",
+    "blkio.throttle.write_iops_device",
+  ],
+  hugetlb: [
+    "hugetlb.2MB.limit_in_bytes",
+    "hugetlb.2MB.rsvd.limit_in_bytes",
+    "hugetlb.1GB.limit_in_bytes",
+    "hugetlb.1GB.rsvd.limit_in_bytes",
+  ],
+};
+
+const disk = readFileSync("/proc/partitions", "utf8")
+  .split("\n")
+  .map((line) => /^ +(\d+) +(\d+) +\d+ (?:vda|sda|nvme0n1|xvda)$/.exec(line))
+  .find((match) => match !== null);
+const device = { major: Number(disk?.[1] ?? 0), minor: Number(disk?.[2] ?? 0) };
+
+type Values = Record<string, string>;
+
+function readCgroup(path: string): Values {
+  const values: Values = {};
+  for (const [controller, files] of Object.entries(FILES)) {
+    for (const file of files) {
+      const place = `${ROOT}/${controller}/${path}/${file}`;
+      if (existsSync(place)) values[file] = readFileSync(place, "utf8").trim();
+    }
+  }
+  return values;
+}
+
+/** What a runtime makes of the resources; undefined if it refuses them. */
+async function apply(
+  program: Pick<Sandbox, "run">,
+  resources: Record<string, unknown>,
+): Promise<Values | string> {
+  const id = box.id();
+  const bundle = box.bundle(["sleep", "100"], (config) => {
+    config.linux.cgroupsPath = `/${id}`;
+    config.linux.resources = { ...config.linux.resources, ...resources };
+  });
+  const created = await program.run(["create", "--bundle", bundle.directory, id]);
+  if (created.status !== 0) {
+    removeEmpty(id); // crun 1.8.1 leaves them
+    return created.stderr;
+  }
+  const values = readCgroup(id);
+  await program.run(["delete", "--force", id]);
+  return values;
+}
+
+function removeEmpty(path: string): void {
+  for (const controller of readdirSync(ROOT)) {
+    const directory = `${ROOT}/${controller}/${path}`;
+    if (existsSync(directory)) rmdirSync(directory);
+  }
+}
+
+const MB = 1048576;
+/** What a peer does not do, and the spec wants: the files that differ, or the text with which it refuses. */
+type Difference = ({ readonly files: readonly string[] } | { readonly refuses: string }) & {
+  readonly why: string;
+};
+
+const RESERVED = ["hugetlb.2MB.rsvd.limit_in_bytes", "hugetlb.1GB.rsvd.limit_in_bytes"];
+
+interface Row {
+  readonly title: string;
+  readonly resources: Record<string, unknown>;
+  readonly differs?: { readonly [P in Peer]?: Difference };
+}
+
+const rows: readonly Row[] = [
+  { title: "nothing", resources: {} },
+  { title: "a limit of memory", resources: { memory: { limit: 64 * MB } } },
+  { title: "no limit of memory", resources: { memory: { limit: -1 } } },
+  { title: "memory and swap", resources: { memory: { limit: 64 * MB, swap: 128 * MB } } },
+  { title: "memory without swap", resources: { memory: { limit: 64 * MB, swap: 64 * MB } } },
+  { title: "memory and any swap", resources: { memory: { limit: 64 * MB, swap: -1 } } },
+  { title: "a reservation", resources: { memory: { limit: 64 * MB, reservation: 32 * MB } } },
+  { title: "swappiness", resources: { memory: { swappiness: 10 } } },
+  { title: "swappiness 0", resources: { memory: { swappiness: 0 } } },
+  { title: "no OOM killer", resources: { memory: { limit: 64 * MB, disableOOMKiller: true } } },
+  { title: "an OOM killer", resources: { memory: { limit: 64 * MB, disableOOMKiller: false } } },
+  { title: "kernel memory", resources: { memory: { kernel: 32 * MB, kernelTCP: 32 * MB } } },
+  { title: "a check before the update", resources: { memory: { limit: 64 * MB, checkBeforeUpdate: true } } },
+  { title: "shares", resources: { cpu: { shares: 256 } } },
+  { title: "the least shares", resources: { cpu: { shares: 2 } } },
+  { title: "quota and period", resources: { cpu: { quota: 30000, period: 60000 } } },
+  { title: "a quota alone", resources: { cpu: { quota: 25000 } } },
+  {
+    title: "no quota",
+    resources: { cpu: { quota: -1, period: 50000 } },
+    differs: {
+      crun: {
+        refuses: "Numerical result out of range",
+        why: "-1 is no limit; this version writes it as an unsigned number",
+      },
+    },
+  },
+  {
+    title: "a burst",
+    resources: { cpu: { quota: 30000, period: 60000, burst: 10000 } },
+    differs: {
+      runc: { files: ["cpu.cfs_burst_us"], why: "younger than this version" },
+      crun: { files: ["cpu.cfs_burst_us"], why: "younger than this version" },
+    },
+  },
+  {
+    title: "idle",
+    resources: { cpu: { idle: 1 } },
+    differs: { runc: { files: ["cpu.shares", "cpu.idle"], why: "younger than this version" } },
+  },
+  { title: "idle 0 and shares", resources: { cpu: { idle: 0, shares: 512 } } },
+  { title: "realtime", resources: { cpu: { realtimePeriod: 500000, realtimeRuntime: 2000 } } },
+  { title: "cpus", resources: { cpu: { cpus: "0" } } },
+  { title: "cpus and mems", resources: { cpu: { cpus: "0", mems: "0" } } },
+  { title: "pids", resources: { pids: { limit: 77 } } },
+  {
+    title: "no limit of pids",
+    resources: { pids: { limit: -1 } },
+    differs: {
+      crun: { refuses: "Invalid argument", why: "-1 is no limit; this version writes it as it stands" },
+    },
+  },
+  {
+    title: "0 pids",
+    resources: { pids: { limit: 0 } },
+    differs: {
+      runc: { files: ["pids.max"], why: "0 is a limit since runtime-spec 1.3" },
+      crun: { files: ["pids.max"], why: "0 is a limit since runtime-spec 1.3" },
+    },
+  },
+  {
+    title: "a weight of block I/O",
+    resources: { blockIO: { weight: 321 } },
+    differs: { crun: { refuses: "No such file or directory", why: "this version knows CFQ only" } },
+  },
+  {
+    title: "bytes a second",
+    resources: {
+      blockIO: {
+        throttleReadBpsDevice: [{ ...device, rate: 5 * MB }],
+        throttleWriteBpsDevice: [{ ...device, rate: 6 * MB }],
+      },
+    },
+  },
+  {
+    title: "operations a second",
+    resources: {
+      blockIO: {
+        throttleReadIOPSDevice: [{ ...device, rate: 500 }],
+        throttleWriteIOPSDevice: [{ ...device, rate: 600 }],
+      },
+    },
+  },
+  {
+    title: "huge pages",
+    resources: {
+      hugepageLimits: [
+        { pageSize: "2MB", limit: 4 * MB },
+        { pageSize: "1GB", limit: 1024 * MB },
+      ],
+    },
+    // Reservations are what the spec limits by default; these versions limit use only.
+    differs: {
+      runc: { files: RESERVED, why: "does not limit reservations" },
+      crun: { files: RESERVED, why: "does not limit reservations" },
+    },
+  },
+  {
+    title: "all at once",
+    resources: {
+      memory: { limit: 256 * MB, swap: 512 * MB, reservation: 128 * MB },
+      cpu: { shares: 2048, quota: 50000, period: 100000, cpus: "0", mems: "0" },
+      pids: { limit: 1000 },
+      blockIO: { weight: 500 },
+    },
+    differs: { crun: { refuses: "No such file or directory", why: "this version knows CFQ only" } },
+  },
+];
+
+describe.skipIf(!existsSync(`${ROOT}/memory`) || isPeer)("the files of the cgroup", () => {
+  for (const { title, resources, differs } of rows) {
+    test(title, async () => {
+      const own = await apply(box, resources);
+      expect(own).toBeObject();
+      for (const peer of peers) {
+        const theirs = await apply(box.withPeer(peer), resources);
+        const difference = differs?.[peer];
+        if (difference !== undefined && "refuses" in difference) expect(theirs).toContain(difference.refuses);
+        else
+          expect({ peer, differing: compare(own, theirs) }).toEqual({
+            peer,
+            differing: difference?.files ?? [],
+          });
+      }
+    });
+  }
+
+  test("there are at least 25 configs", () => expect(rows.length).toBeGreaterThanOrEqual(25));
+});
+
+/** Names of the files whose values differ; the whole error of a peer that refuses. */
+function compare(own: Values | string, theirs: Values | string): readonly string[] {
+  if (typeof own === "string" || typeof theirs === "string") return [String(theirs)];
+  return Object.keys(own).filter((file) => own[file] !== theirs[file]);
+}
