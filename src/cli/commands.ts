@@ -15,6 +15,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   list: { summary: "list containers", load: () => import("./list.ts") },
   pause: { summary: "stop a container's processes for a time", load: () => import("./pause.ts") },
   plan: { summary: "show the system calls that create and start make", load: () => import("./plan.ts") },
+  ps: { summary: "list the processes of a container", load: () => import("./ps.ts") },
   resume: { summary: "let a paused container go on", load: () => import("./resume.ts") },
   run: { summary: "create and start a container", load: () => import("./run.ts") },
   spec: { summary: "write a config.json to start from", load: () => import("./spec.ts") },

@@ -21,9 +21,7 @@ export interface KillOptions {
  */
 export function killContainer(ctx: Context, id: string, options: KillOptions): void {
   const record = readRecord(ctx, id);
-  const kernelKillsAll = options.signal === SIGKILL && record.hasOwnPidNamespace && hasLiveProcess(record);
-  const wantsAll = options.all || (options.signal === SIGKILL && !record.hasOwnPidNamespace);
-  if (wantsAll && !kernelKillsAll) {
+  if (options.all || (options.signal === SIGKILL && !record.hasOwnPidNamespace)) {
     const reached = signalAll(ctx, record, options.signal);
     if (!reached && !options.all) throw new TsruncError(phrases.notRunning);
     return;
@@ -45,15 +43,16 @@ function signalFirst(ctx: Context, record: ContainerRecord, signal: number): voi
   if (wasPaused && record.cgroup !== null) setFreezer(record.cgroup, false);
 }
 
-/** Whether there was anything to signal. */
+/**
+ * Whether there was anything to signal. The kernel ends a pid namespace with its first process, but a cgroup may hold
+ * processes of other namespaces: so all of the cgroup get the signal in any case.
+ */
 function signalAll(ctx: Context, record: ContainerRecord, signal: number): boolean {
   const { cgroup } = record;
-  if (cgroup === null) {
-    if (!hasLiveProcess(record)) return false;
-    signalFirst(ctx, record, signal);
-    return true;
-  }
-  const found = readCgroupPids(cgroup).length > 0;
-  killCgroup(cgroup, signal);
-  return found;
+  const pids = cgroup === null ? [] : readCgroupPids(cgroup);
+  if (cgroup !== null) killCgroup(cgroup, signal);
+  // A container that sees the host's cgroups may have moved its first process out of its own.
+  const missesFirst = !pids.includes(record.pid) && hasLiveProcess(record);
+  if (missesFirst) signalFirst(ctx, record, signal);
+  return pids.length > 0 || missesFirst;
 }
