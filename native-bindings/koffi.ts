@@ -8,6 +8,8 @@ export interface Koffi {
   load(path: string | null): LibraryHandle;
   errno(): number;
   address(value: Uint8Array): bigint;
+  /** The memory that a pointer points to, as it is. */
+  view(pointer: unknown, length: number): ArrayBuffer;
 }
 
 interface Loaded {

@@ -31,6 +31,8 @@ export interface Libc {
   readonly bpf: (command: number, attr: Uint8Array, size: number) => number;
   readonly pidfd_open: (pid: number, flags: number) => number;
   readonly pidfd_send_signal: (pidfd: number, signal: number, info: null, flags: number) => number;
+  readonly pidfd_getfd: (pidfd: number, fd: number, flags: number) => number;
+  readonly seccomp: (operation: number, flags: number, args: null) => number;
   // descriptors
   readonly close: KoffiFunc<(fd: number) => number>;
   readonly read: KoffiFunc<(fd: number, buffer: Uint8Array, count: number) => number>;
@@ -68,6 +70,9 @@ export function loadLibc(installDir: string): Libc {
   const bind = <T extends (...args: never[]) => unknown>(definition: string): KoffiFunc<T> =>
     lazy<T>(() => lib, definition);
   const syscall2 = bind<(number: number, a: number, b: number) => number>("long syscall(long, long, long)");
+  const syscall3 = bind<(number: number, a: number, b: number, c: number) => number>(
+    "long syscall(long, long, long, long)",
+  );
   const syscall4 = bind<(number: number, a: number, b: number, c: null, d: number) => number>(
     "long syscall(long, long, long, void *, long)",
   );
@@ -91,6 +96,8 @@ export function loadLibc(installDir: string): Libc {
     bpf: (command, attr, size) => bpf(process.arch === "arm64" ? 280 : 321, command, attr, size),
     pidfd_open: (pid, flags) => syscall2(434, pid, flags),
     pidfd_send_signal: (pidfd, signal, info, flags) => syscall4(424, pidfd, signal, info, flags),
+    pidfd_getfd: (pidfd, fd, flags) => syscall3(438, pidfd, fd, flags),
+    seccomp: (operation, flags) => syscall3(process.arch === "arm64" ? 277 : 317, operation, flags, 0),
     close: bind("int close(int)"),
     read: bind("long read(int, void *, ulong)"),
     write: bind("long write(int, const void *, ulong)"),

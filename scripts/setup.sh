@@ -34,6 +34,8 @@ done
 # busybox exists in a dynamic build too, which a root file system cannot use: so this one by its package.
 dpkg-query --show --showformat '${Status}' busybox-static 2>/dev/null | grep -q 'install ok installed' ||
   missing+=(busybox-static)
+# A library, at a path that differs with the architecture. tsrunc loads it to compile seccomp profiles.
+ldconfig -p | grep -q 'libseccomp\.so\.2' || missing+=(libseccomp2)
 
 if ((${#missing[@]} > 0)); then
   if ((EUID != 0)); then

@@ -1,10 +1,10 @@
 // The raw system call and the entry point on aarch64. Sources: AAPCS64, syscall(2).
 #define NR_read 63
+#define NR_write 64
 #define NR_mmap 222
 #define NR_munmap 215
 #define NR_rt_sigaction 134
 #define NR_rt_sigprocmask 135
-#define NR_sendto 206
 #define NR_exit_group 94
 
 static long call6(long nr, long a, long b, long c, long d, long e, long f) {

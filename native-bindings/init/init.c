@@ -54,8 +54,10 @@ typedef uint64_t __attribute__((aligned(1), may_alias)) loose64;
 
 static long call3(long nr, long a, long b, long c) { return call6(nr, a, b, c, 0, 0, 0); }
 
+// A seccomp filter of the container's may forbid even this: then a trap that no process survives.
 __attribute__((noreturn)) static void leave(int status) {
-  for (;;) call3(NR_exit_group, status, 0, 0);
+  call3(NR_exit_group, status, 0, 0);
+  for (;;) __builtin_trap();
 }
 
 // pid 1 of a pid namespace ignores signals that it does not handle; a created container must be stoppable.
@@ -92,9 +94,10 @@ static void read_all(int fd, char *at, size_t length) {
   }
 }
 
+// By write, which seccomp filters allow more often than any other call. SIGPIPE: the host is gone, and so are we.
 static void send_all(int fd, const char *at, size_t length) {
   while (length > 0) {
-    long sent = call6(NR_sendto, fd, (long)at, (long)length, 0x4000 /* MSG_NOSIGNAL */, 0, 0);
+    long sent = call3(NR_write, fd, (long)at, (long)length);
     if (sent == -4) continue; // EINTR
     if (sent <= 0) leave(1);
     at += sent;

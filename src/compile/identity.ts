@@ -83,8 +83,9 @@ export function becomeUser(p: PlanBuilder, process: Process, sets: CapabilitySet
     p.call("prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]);
     setGroups(p, process);
     const { uid, gid } = process.user;
-    p.call("setresgid", [gid, gid, gid]);
-    p.call("setresuid", [uid, uid, uid]);
+    // With the capabilities for it they set all ids. A filter may be in force already, and runc needs no others.
+    p.call("setgid", [gid]);
+    p.call("setuid", [uid]);
     p.call("prctl", [PR_SET_KEEPCAPS, 0, 0, 0, 0]);
   });
   p.at("process.capabilities", "set the capabilities", () => {

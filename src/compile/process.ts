@@ -7,6 +7,7 @@ import type { NumberArg, OutBuffer, Result } from "../plan/step.ts";
 import type { Process } from "../spec/config.ts";
 import { executeProgram } from "./executable.ts";
 import { becomeUser, type CapabilitySets, setNoNewPrivileges } from "./identity.ts";
+import { installFilter, type SeccompFilter, withoutListener } from "./seccomp.ts";
 
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const SIGN = 1n << 63n;
@@ -32,6 +33,9 @@ export interface ProcessPlan {
   readonly keepFds: readonly number[];
   /** RLIMIT_NOFILE where the config has none: the caller's, which the engine may have raised. */
   readonly nofile?: { readonly soft: number; readonly hard: number } | undefined;
+  readonly seccomp?: SeccompFilter | undefined;
+  /** Descriptor, in init, of its connection to the host. */
+  readonly socket: number;
 }
 
 /** A session keyring of the container's own, so that it sees none of its caller's keys (security.md H13). */
@@ -128,26 +132,50 @@ export function completeEnv(
 }
 
 /**
- * The last batch: from root of the container to its process. seccomp's place (another release) is before
- * becomeUser without no_new_privs, else right before execve.
+ * The last batch: from root of the container to its process. Without no_new_privs a filter takes CAP_SYS_ADMIN, so
+ * it is installed before capabilities go, and must allow what follows; with it, right before execve, so that nothing
+ * but execve is called under it (security.md H7).
  */
 export function becomeProcess(p: PlanBuilder, plan: ProcessPlan): void {
-  const { process } = plan;
+  const { process, seccomp } = plan;
+  const needsPrivilege = seccomp !== undefined && !process.noNewPrivileges;
   setNoNewPrivileges(p, process);
   const [opened, entered] = enterCwd(p, process);
+  if (needsPrivilege) {
+    limitProcess(p, plan);
+    installFilter(p, seccomp, plan.socket);
+  }
   becomeUser(p, process, plan.capabilities);
   retryCwd(p, process, opened, entered);
+  if (!needsPrivilege) limitProcess(p, plan);
+  if (seccomp && !needsPrivilege) installFilter(p, seccomp, plan.socket);
+  executeProgram(p, process.args ?? [], plan.env);
+}
+
+/** From root of the container to a startContainer hook, which runs as the container's process will. */
+export function becomeHook(
+  p: PlanBuilder,
+  process: Process,
+  capabilities: CapabilitySets,
+  seccomp: SeccompFilter | undefined,
+): void {
+  setNoNewPrivileges(p, process);
+  if (seccomp && !process.noNewPrivileges) installFilter(p, withoutListener(seccomp), -1);
+  becomeUser(p, process, capabilities);
+  if (seccomp && process.noNewPrivileges) installFilter(p, withoutListener(seccomp), -1);
+}
+
+/** What is inherited through execve; the resource limits last of it, so that none of them hits init. */
+function limitProcess(p: PlanBuilder, { process, keepFds, nofile }: ProcessPlan): void {
   p.at("process.user.umask", "set the umask", () => p.call("umask", [process.user.umask ?? 0o022]));
-  closeDescriptors(p, plan.keepFds);
+  closeDescriptors(p, keepFds);
   setRlimits(p, process);
-  const { nofile } = plan;
   if (nofile && !process.rlimits?.some(({ type }) => type === "RLIMIT_NOFILE"))
     p.at("", "give the caller's limit of open files back", () => {
       const resource: NumberArg = { kind: "number", value: RLIMITS.RLIMIT_NOFILE, text: "RLIMIT_NOFILE" };
       const limit = struct(u64("rlim_cur", nofile.soft), u64("rlim_max", nofile.hard));
       p.call("prlimit64", [0, resource, limit, NULL]);
     });
-  executeProgram(p, process.args ?? [], plan.env);
 }
 
 function enterCwd(p: PlanBuilder, process: Process): readonly [Result, Result] {
@@ -195,7 +223,7 @@ export function gapsBetween(keep: readonly number[]): readonly (readonly [number
   return gaps;
 }
 
-/** Last of all, so that no limit of the process's hits init; a hard limit was raised from outside before. */
+/** A hard limit was raised from outside before. */
 function setRlimits(p: PlanBuilder, process: Process): void {
   for (const [i, { type, soft, hard }] of (process.rlimits ?? []).entries()) {
     p.at(`process.rlimits[${i}]`, `limit ${type.slice("RLIMIT_".length).toLowerCase()}`, () => {
@@ -205,13 +233,18 @@ function setRlimits(p: PlanBuilder, process: Process): void {
   }
 }
 
-/** Waits as pid 1 until `start` connects; then batches come from that connection. */
+/**
+ * Waits as pid 1 until `start` connects; then batches come from that connection, which takes the start socket's number:
+ * the start batch, compiled before, can name it.
+ */
 export function holdProcess(p: PlanBuilder, startSocket: number, keepFds: readonly number[]): void {
   p.at("", "wait for start", () => {
     const keep = [...keepFds, startSocket].sort((a, b) => a - b);
     for (const [first, last] of gapsBetween(keep)) p.call("close_range", [first, last, 0]);
     const SOCK_CLOEXEC: NumberArg = { kind: "number", value: 0o2000000, text: "SOCK_CLOEXEC" };
     const connection = p.call("accept4", [startSocket, NULL, NULL, SOCK_CLOEXEC], { name: "connection" });
-    p.call("serve", [connection]);
+    p.call("dup3", [connection, startSocket, SOCK_CLOEXEC]);
+    p.call("close", [connection]);
+    p.call("serve", [startSocket]);
   });
 }

@@ -16,6 +16,7 @@ import { type Launched, launchInit } from "../host/launch.ts";
 import { writePidFile } from "../host/pid-file.ts";
 import { readProcessStat } from "../host/process-stat.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
+import { loadFilter } from "../host/seccomp.ts";
 import { closeSession, encodeSteps, openSession, runPlan, type Session, sendAll } from "../host/session.ts";
 import { openStartSocket } from "../host/start-socket.ts";
 import { PlanBuilder } from "../plan/build.ts";
@@ -78,6 +79,8 @@ class Made {
     const ctx = this.#ctx;
     const paths = containerPaths(ctx.root, options.id);
     writeRecord(ctx, this.#record);
+    const profile = config.linux?.seccomp;
+    const seccomp = profile && loadFilter(ctx, profile, facts.arch);
     writeFileSync(paths.config, text, { mode: 0o600 });
     createCgroup(cgroup);
     if (cgroup.deviceFilter) attachDeviceFilter(ctx, cgroup.deviceFilter);
@@ -104,7 +107,8 @@ class Made {
     runPlan(session, compiled.plan, (step) => this.#perform(session, step));
     const passwd = compiled.passwd && session.outputs.get(compiled.passwd);
     const env = containerEnv(ctx, config, passwd);
-    const start = compileStart(config, facts, { env, keepFds, nofile: ctx.callerNofile }).steps as InitStep[];
+    const plan = { env, keepFds, nofile: ctx.callerNofile, seccomp, socket: startSocket };
+    const start = compileStart(config, facts, plan).steps as InitStep[];
     const batch = encodeSteps(session, start, 0);
     writeFileSync(paths.startBatch, batch.bytes, { mode: 0o600 });
     writeFileSync(paths.startSteps, JSON.stringify(describeSteps(start, batch.planIndex)), { mode: 0o600 });

@@ -18,6 +18,7 @@ import { openPoller } from "../host/poller.ts";
 import { parseBoundingSet, readArchitecture } from "../host/probe.ts";
 import { exitStatus } from "../host/process.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
+import { loadFilter } from "../host/seccomp.ts";
 import { awaitExecution, closeSession, openSession, runPlan, type Session } from "../host/session.ts";
 import { openPidfd, openProcess } from "../host/signal.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
@@ -27,6 +28,7 @@ import { writeProcFile } from "./create.ts";
 import type { ExecOptions } from "./options.ts";
 import { containerEnv } from "./prepare.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
+import { sendListener } from "./seccomp-agent.ts";
 import { computeStatus } from "./status.ts";
 import { describeFsError, readRecord } from "./store.ts";
 
@@ -219,11 +221,18 @@ function startExec(
     );
     if (warning !== undefined) ctx.log.warn(warning);
     beforeStart();
-    awaitExecution(
-      opened,
-      compileExecStart({ process, capabilities: sets, env, keepFds, nofile: ctx.callerNofile })
-        .steps as InitStep[],
-    );
+    const profile = config.linux?.seccomp; // an exec's own process has none (config.md "Process")
+    const { arch, init } = opened;
+    const start = compileExecStart({
+      process,
+      capabilities: sets,
+      env,
+      keepFds,
+      nofile: ctx.callerNofile,
+      seccomp: profile && loadFilter(ctx, profile, arch),
+      socket: init.initSocket,
+    });
+    awaitExecution(opened, start.steps as InitStep[], (fd) => sendListener(ctx, record, fd, opened.pid));
     return opened.pid;
   } catch (error) {
     if (session?.pid) libc.kill(session.pid, 9);

@@ -2,7 +2,9 @@
 import { describeCgroupPlan } from "../cgroup/plan.ts";
 import { planSelfJoin } from "../cgroup/self-join.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
+import { describeFilter, describeInstallation } from "../compile/seccomp.ts";
 import type { Context } from "../context.ts";
+import { compileFilter } from "../host/seccomp.ts";
 import { printPlan } from "../plan/print.ts";
 import type { CreateOptions } from "./options.ts";
 import { containerEnv, prepareContainer } from "./prepare.ts";
@@ -20,7 +22,11 @@ export async function planContainer(ctx: Context, options: CreateOptions): Promi
     cgroup: planSelfJoin(cgroup.record),
   });
   const env = containerEnv(ctx, config, create.passwd && new Uint8Array(1));
-  const start = compileStart(config, facts, { env, keepFds, nofile: ctx.callerNofile });
+  const profile = config.linux?.seccomp;
+  const seccomp =
+    profile && describeInstallation(profile, compileFilter(ctx, describeFilter(profile, facts.arch)));
+  const rest = { env, keepFds, nofile: ctx.callerNofile, seccomp, socket: 3 };
+  const start = compileStart(config, facts, rest);
   const cgroupLines = describeCgroupPlan(cgroup).map((line) => `host  ${line}\n`);
   return `${cgroupLines.join("")}${printPlan(create.plan)}\n--- start ---\n${printPlan(start)}`;
 }

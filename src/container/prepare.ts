@@ -19,6 +19,7 @@ import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config
 import { SPEC_VERSION } from "../spec/state.ts";
 import type { CreateOptions } from "./options.ts";
 import { type ContainerRecord, formatTimestamp } from "./record.ts";
+import { describeAgent } from "./seccomp-agent.ts";
 import { checkId, describeFsError } from "./store.ts";
 
 /** Everything that is known before anything is made. */
@@ -93,6 +94,7 @@ export function firstRecord(ctx: Context, { options, config, facts, cgroup }: Pr
     },
     hasOwnPidNamespace: hasNamespace(namespaces, "pid"),
     keptMounts: hasNamespace(namespaces, "mount") ? null : listMountsBelow(facts),
+    seccompAgent: describeAgent(config),
   };
 }
 

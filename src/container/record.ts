@@ -49,6 +49,14 @@ export interface ContainerRecord {
    * the root file system that were there before: all others go with the container. null: it has a namespace.
    */
   readonly keptMounts: readonly string[] | null;
+  /** Who answers system calls of the container's process, if its seccomp profile has them answered. */
+  readonly seccompAgent: SeccompAgent | null;
+}
+
+/** `listenerPath` and `listenerMetadata` of linux.seccomp. */
+export interface SeccompAgent {
+  readonly path: string;
+  readonly metadata?: string | undefined;
 }
 
 /** Files of a container's state directory (0700; the files 0600). */

@@ -22,7 +22,8 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
   await runStartContainerHooks(ctx, record);
   const paths = containerPaths(ctx.root, record.id);
   const batch = readFileSync(paths.startBatch);
-  const outcome = sendStartBatch(ctx, paths.dir, batch);
+  const agent = record.seccompAgent && (await import("./seccomp-agent.ts"));
+  const outcome = sendStartBatch(ctx, paths.dir, batch, (fd) => agent?.sendListener(ctx, record, fd));
   if (outcome.kind === "absent") throw new TsruncError(phrases.startStopped);
   if (outcome.kind === "failed") {
     const steps = JSON.parse(readFileSync(paths.startSteps, "utf8")) as readonly (readonly [
@@ -46,17 +47,20 @@ function checkStatus(ctx: Context, record: ContainerRecord): void {
   throw new TsruncError(`cannot start a container in the ${status} state`);
 }
 
-/** In the container's namespaces, as the user and with the capabilities of its process. */
+/** In the container's namespaces, as the user, with the capabilities and under the seccomp filter of its process. */
 async function runStartContainerHooks(ctx: Context, record: ContainerRecord): Promise<void> {
   const hooks = record.hooks.startContainer;
   if (hooks.length === 0) return;
-  const [{ runHooks }, { parseConfig }, identity, { grantableCapabilities }, probe] = await Promise.all([
-    import("../host/hooks.ts"),
-    import("../spec/config.ts"),
-    import("../compile/identity.ts"),
-    import("../compile/container.ts"),
-    import("../host/probe.ts"),
-  ]);
+  const [{ runHooks }, { parseConfig }, identity, { grantableCapabilities }, probe, filters, { becomeHook }] =
+    await Promise.all([
+      import("../host/hooks.ts"),
+      import("../spec/config.ts"),
+      import("../compile/identity.ts"),
+      import("../compile/container.ts"),
+      import("../host/probe.ts"),
+      import("../host/seccomp.ts"),
+      import("../compile/process.ts"),
+    ]);
   const text = readFileSync(containerPaths(ctx.root, record.id).config, "utf8");
   const config = parseConfig(text, { requireProcess: true });
   const boundingSet = probe.parseBoundingSet(readFileSync("/proc/self/status", "utf8"));
@@ -64,16 +68,15 @@ async function runStartContainerHooks(ctx: Context, record: ContainerRecord): Pr
     config.process.capabilities,
     grantableCapabilities(config, { boundingSet }),
   );
+  const profile = config.linux?.seccomp;
+  const seccomp = profile && filters.loadFilter(ctx, profile, probe.readArchitecture());
   const pid = record.hasOwnPidNamespace ? 1 : record.pid;
   try {
     runHooks(ctx, "startContainer", hooks, {
       state: JSON.stringify(describeState({ ...record, pid }, "created")),
       cwd: "/",
       container: { pid: record.pid, cgroup: record.cgroup ? planSelfJoin(record.cgroup) : undefined },
-      enter: (p) => {
-        identity.setNoNewPrivileges(p, config.process);
-        identity.becomeUser(p, config.process, sets);
-      },
+      enter: (p) => becomeHook(p, config.process, sets, seccomp),
     });
   } catch (error) {
     stopContainer(ctx, record);

@@ -35,7 +35,7 @@ export interface HookOptions {
   readonly cwd: string;
   /** Run in all namespaces of this process, which must not be reaped meanwhile, and in the container's cgroup. */
   readonly container?: { readonly pid: number; readonly cgroup?: CgroupJoin | undefined };
-  /** Steps before execve, in the container as its root: user, capabilities. */
+  /** Steps before execve, in the container as its root: user, capabilities, seccomp. */
   readonly enter?: (p: PlanBuilder) => void;
   /** Descriptors that get the output; without them, its end goes into the error of a hook that fails. */
   readonly stdout?: number;
@@ -131,8 +131,8 @@ function planHook(hook: HookCommand, options: HookOptions, openContainer: (pid: 
     const cwd = p.call("openat2", [AT_FDCWD, options.cwd, how, 24], { failure, failureWithErrno: true });
     p.call("fchdir", [cwd], { failure, failureWithErrno: true });
   }
-  options.enter?.(p);
   p.call("close_range", [3, 0xffffffff, CLOSE_RANGE_CLOEXEC]);
+  options.enter?.(p); // a seccomp filter may be part of it: nothing but execve follows
   const args = hook.args === undefined || hook.args.length === 0 ? [hook.path] : hook.args;
   const strings = (values: readonly string[]) => ({ kind: "strings", values }) as const;
   p.call("execve", [hook.path, strings(args), strings(hook.env ?? [])], {

@@ -7,6 +7,7 @@ import { type Batch, decodeReportHeader, encodeBatch, REPORT_SIZE, type ReportHe
 import { closeFd, setReceiveTimeout } from "./fd.ts";
 import type { Launched } from "./launch.ts";
 import { describeEnd, reapChild } from "./process.ts";
+import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
 
 const EINTR = 4;
 const EAGAIN = 11;
@@ -110,15 +111,24 @@ export function runBatch(session: Session, steps: readonly InitStep[], first: nu
  * Sends the last steps of init's life, which end in execve, and waits until the program runs: then the socket is
  * closed without a word. Throws the error of a step that failed.
  */
-export function awaitExecution(session: Session, steps: readonly InitStep[]): void {
+export function awaitExecution(
+  session: Session,
+  steps: readonly InitStep[],
+  takeListener: TakeListener,
+): void {
   const batch = encodeSteps(session, steps, 0);
   sendAll(session, batch.bytes);
   const { libc, socket } = session.init;
   const bytes = new Uint8Array(REPORT_SIZE);
-  const got = libc.recv(socket, bytes, REPORT_SIZE, 0x100 /* MSG_WAITALL */);
-  if (got !== REPORT_SIZE) return;
-  const header = decodeReportHeader(bytes);
-  throw stepError(steps[batch.planIndex[header.index] as number] as InitStep, header.value);
+  for (;;) {
+    const got = libc.recv(socket, bytes, REPORT_SIZE, 0x100 /* MSG_WAITALL */);
+    if (got !== REPORT_SIZE) return;
+    const header = decodeReportHeader(bytes);
+    if (header.type !== "listening")
+      throw stepError(steps[batch.planIndex[header.index] as number] as InitStep, header.value);
+    takeListener(header.value);
+    sendAll(session, LISTENER_TAKEN);
+  }
 }
 
 /**

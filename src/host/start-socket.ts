@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { SyscallError } from "../errors.ts";
 import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/wire.ts";
 import { closeFd } from "./fd.ts";
+import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
 import { callOnPath, connectSocket, openStreamSocket } from "./unix-socket.ts";
 
 const NAME = "start.sock";
@@ -52,7 +53,12 @@ export type StartOutcome =
  * Connects to the start socket, unlinks it, sends the batch, and waits for the outcome. Throws SyscallError for
  * any other error of the connection.
  */
-export function sendStartBatch(ctx: Context, containerDir: string, batch: Uint8Array): StartOutcome {
+export function sendStartBatch(
+  ctx: Context,
+  containerDir: string,
+  batch: Uint8Array,
+  takeListener: TakeListener,
+): StartOutcome {
   const libc = loadLibc(ctx.installDir);
   const path = join(containerDir, NAME);
   let socket: number;
@@ -66,7 +72,12 @@ export function sendStartBatch(ctx: Context, containerDir: string, batch: Uint8A
   try {
     unlinkSync(path);
     if (!send(libc, socket, batch)) return { kind: "absent" };
-    const report = receiveReport(libc, socket);
+    let report = receiveReport(libc, socket);
+    while (report?.type === "listening") {
+      takeListener(report.value);
+      if (!send(libc, socket, LISTENER_TAKEN)) return { kind: "absent" };
+      report = receiveReport(libc, socket);
+    }
     if (report === undefined) return { kind: "started" };
     if (report.type !== "failed") throw new Error(`init reported ${report.type} where it had to execute`);
     return { kind: "failed", index: report.index, errno: report.value };

@@ -7,6 +7,8 @@ import { closeFd } from "./fd.ts";
 
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
+const MSG_NOSIGNAL = 0x4000;
+const EINTR = 4;
 /** Bytes that sun_path holds, without the NUL at the end (unix(7)). */
 const LONGEST = 107;
 
@@ -63,6 +65,39 @@ export function connectSocket(libc: Libc, path: string, intent: string): number 
     throw error;
   }
   return fd;
+}
+
+/**
+ * Sends bytes, at least one, and with the first of them a descriptor as SCM_RIGHTS (unix(7)). Throws SyscallError.
+ */
+export function sendDescriptor(
+  libc: Libc,
+  socket: number,
+  data: Uint8Array,
+  fd: number,
+  intent: string,
+): void {
+  // struct cmsghdr: length, level SOL_SOCKET, type SCM_RIGHTS; then the descriptor.
+  const control = new Uint8Array(24);
+  const header = new DataView(control.buffer);
+  header.setBigUint64(0, 20n, true);
+  header.setInt32(8, 1, true);
+  header.setInt32(12, 1, true);
+  header.setInt32(16, fd, true);
+  const iov = new Uint8Array(
+    new BigUint64Array([libc.address(data), BigInt(data.length)]).buffer as ArrayBuffer,
+  );
+  // struct msghdr: name, its length, iov, its length, control, its length, flags.
+  const message = new BigUint64Array([0n, 0n, libc.address(iov), 1n, libc.address(control), 24n, 0n]);
+  const bytes = new Uint8Array(message.buffer);
+  let rest: Uint8Array | undefined;
+  while (rest === undefined || rest.length > 0) {
+    const sent = rest
+      ? libc.send(socket, rest, rest.length, MSG_NOSIGNAL)
+      : libc.sendmsg(socket, bytes, MSG_NOSIGNAL);
+    if (sent >= 0) rest = (rest ?? data).subarray(sent);
+    else if (libc.errno() !== EINTR) throw new SyscallError(intent, "sendmsg(SCM_RIGHTS)", libc.errno());
+  }
 }
 
 /** A call that takes a path as a socket address. */

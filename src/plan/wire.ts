@@ -7,19 +7,23 @@
 //           u16 skip after a tolerated error, u16 errnos[4], u64 arguments[6]
 //           relocations: u32 offsets in the data where the data's address is added; padded to 8 bytes
 //           data, padded to 8 bytes
-//   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked), index, i32 errno (forked: pid), u32 number of
-//           results, length of the out area; i64 results; the out area
+//   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked, 3 listening), index, i32 errno (forked: pid;
+//           listening: descriptor), u32 number of results, length of the out area; i64 results; the out area
+//           Type 3 is no answer of init's own: a plan writes it in the middle of a batch (see describeListener).
 import { type ErrnoName, errnoNumber } from "../linux/errno.ts";
 import { type Architecture, syscallNumber } from "../linux/syscalls.ts";
+import { struct, u32 } from "./build.ts";
 import { type DataLayout, layOut } from "./data.ts";
 import { putInteger } from "./integers.ts";
-import type { Arg, InitStep, OutBuffer } from "./step.ts";
+import type { Arg, InitStep, OutBuffer, Pointee, Result } from "./step.ts";
 
 export const HEADER_SIZE = 32;
 export const REPORT_SIZE = 24;
 const STEP_SIZE = 72;
 const MAGIC_BATCH = 0x42525354;
 const MAGIC_REPORT = 0x52525354;
+
+const REPORT_TYPES = ["done", "failed", "forked", "listening"] as const;
 
 const OPERATIONS = { store: 0xffff0001, check: 0xffff0002, fork: 0xffff0003, serve: 0xffff0004 } as const;
 const KIND = { immediate: 0, data: 1, result: 2, load32: 3, load64: 4 } as const;
@@ -137,10 +141,10 @@ function allocate(
 }
 
 export interface ReportHeader {
-  readonly type: "done" | "failed" | "forked";
+  readonly type: (typeof REPORT_TYPES)[number];
   /** Index of init's step that failed or forked; the number of steps after success. */
   readonly index: number;
-  /** errno of a failed step; pid of a fork. */
+  /** errno of a failed step; pid of a fork; number in init of a seccomp listener. */
   readonly value: number;
   readonly resultCount: number;
   readonly outLength: number;
@@ -149,7 +153,7 @@ export interface ReportHeader {
 /** Decodes the first REPORT_SIZE bytes of a report. */
 export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, REPORT_SIZE);
-  const type = (["done", "failed", "forked"] as const)[view.getUint32(4, true)];
+  const type = REPORT_TYPES[view.getUint32(4, true)];
   if (view.getUint32(0, true) !== MAGIC_REPORT || type === undefined) throw new Error("init sent no report");
   return {
     type,
@@ -158,4 +162,17 @@ export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
     resultCount: view.getUint32(16, true),
     outLength: view.getUint32(20, true),
   };
+}
+
+/** The report that a step writes to tell the number of a seccomp listener: REPORT_SIZE bytes. */
+export function describeListener(listener: Result): Pointee {
+  const type = REPORT_TYPES.indexOf("listening");
+  return struct(
+    u32("", { kind: "number", value: MAGIC_REPORT }),
+    u32("type", { kind: "number", value: type, text: "listening" }),
+    u32("", 0),
+    u32("fd", listener),
+    u32("", 0),
+    u32("", 0),
+  );
 }

@@ -135,8 +135,14 @@ export function checkMemoryPolicy({ mode, nodes }: MemoryPolicy): Findings {
 }
 
 /** Actions that carry an errno. */
-function takesErrno(action: string): boolean {
-  return action === "SCMP_ACT_ERRNO" || action === "SCMP_ACT_TRACE";
+/** The largest data of an action: of an errno the kernel's MAX_ERRNO, of which libseccomp takes those below. */
+const LARGEST_DATA: Readonly<Record<string, number>> = { SCMP_ACT_ERRNO: 4094, SCMP_ACT_TRACE: 0xffff };
+
+function checkErrno(action: string, errno: number | undefined, at: readonly (string | number)[]): Finding[] {
+  if (errno === undefined) return [];
+  const largest = LARGEST_DATA[action];
+  if (largest === undefined) return [{ at, message: `cannot be used with ${action}` }];
+  return errno <= largest ? [] : [{ at, message: `must be from 0 to ${largest}, not ${errno}` }];
 }
 
 export function checkSeccomp(seccomp: Seccomp): Finding[] {
@@ -145,21 +151,22 @@ export function checkSeccomp(seccomp: Seccomp): Finding[] {
   if (defaultAction === "SCMP_ACT_NOTIFY") {
     findings.push({ at: ["defaultAction"], message: "must not be SCMP_ACT_NOTIFY" });
   }
-  if (seccomp.defaultErrnoRet !== undefined && !takesErrno(defaultAction)) {
-    findings.push({ at: ["defaultErrnoRet"], message: `cannot be used with ${defaultAction}` });
-  }
   if (seccomp.listenerMetadata !== undefined && seccomp.listenerPath === undefined) {
     findings.push({ at: ["listenerMetadata"], message: "needs listenerPath" });
   }
   if (seccomp.listenerPath === undefined && syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY")) {
     findings.push({ at: ["listenerPath"], message: "is required for SCMP_ACT_NOTIFY" });
   }
+  const { flags = [] } = seccomp;
+  const waits = flags.indexOf("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
+  if (waits >= 0 && !syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY")) {
+    findings.push({ at: ["flags", waits], message: "needs a rule with SCMP_ACT_NOTIFY" });
+  }
+  findings.push(...checkErrno(defaultAction, seccomp.defaultErrnoRet, ["defaultErrnoRet"]));
   for (const [index, { names, action, errnoRet }] of syscalls.entries()) {
     const at = ["syscalls", index];
     if (names.length === 0) findings.push({ at: [...at, "names"], message: "must have at least one entry" });
-    if (errnoRet !== undefined && !takesErrno(action)) {
-      findings.push({ at: [...at, "errnoRet"], message: `cannot be used with ${action}` });
-    }
+    findings.push(...checkErrno(action, errnoRet, [...at, "errnoRet"]));
     // The runtime itself still has to write, to tell that the filter is in place.
     const write = action === "SCMP_ACT_NOTIFY" ? names.indexOf("write") : -1;
     if (write >= 0) {

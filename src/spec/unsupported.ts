@@ -24,7 +24,6 @@ export const UNSUPPORTED: readonly Row[] = [
   { at: "mounts.*.uidMappings", asksNothing: empty },
   { at: "mounts.*.gidMappings", asksNothing: empty },
   { at: "mounts.*.options.*", asksNothing: noIdmap },
-  { at: "linux.seccomp" },
   { at: "linux.mountLabel" },
   { at: "linux.netDevices", asksNothing: empty },
   { at: "linux.intelRdt" },

@@ -70,7 +70,7 @@ for (const name of ["", "-".repeat(150)])
       const session = hold(dir);
       const before = countDescriptors();
       const batch = encode(session, (p) => execute(p, "/bin/sh", ["sh", "-c", "exit 7"]));
-      expect(sendStartBatch(context, dir, batch)).toEqual({ kind: "started" });
+      expect(sendStartBatch(context, dir, batch, refuseListener)).toEqual({ kind: "started" });
       expect(countDescriptors()).toBe(before);
       expect(existsSync(join(dir, "start.sock"))).toBe(false);
       expect(end(session)).toBe(7);
@@ -79,7 +79,11 @@ for (const name of ["", "-".repeat(150)])
       const dir = makeDir(name);
       const session = hold(dir);
       const batch = encode(session, (p) => execute(p, "/nope", ["nope"]));
-      expect(sendStartBatch(context, dir, batch)).toEqual({ kind: "failed", index: 1, errno: 2 });
+      expect(sendStartBatch(context, dir, batch, refuseListener)).toEqual({
+        kind: "failed",
+        index: 1,
+        errno: 2,
+      });
       expect(end(session)).toBe(1);
     });
     test("nobody listens any more", () => {
@@ -87,10 +91,16 @@ for (const name of ["", "-".repeat(150)])
       const session = hold(dir);
       process.kill(session.init.launcherPid, "SIGKILL");
       end(session);
-      expect(sendStartBatch(context, dir, new Uint8Array(32))).toEqual({ kind: "absent" });
-      expect(sendStartBatch(context, makeDir(name), new Uint8Array(32))).toEqual({ kind: "absent" });
+      expect(sendStartBatch(context, dir, new Uint8Array(32), refuseListener)).toEqual({ kind: "absent" });
+      expect(sendStartBatch(context, makeDir(name), new Uint8Array(32), refuseListener)).toEqual({
+        kind: "absent",
+      });
     });
   });
+
+function refuseListener(): void {
+  throw new Error("no batch here has a listener");
+}
 
 test("a batch of megabytes", () => {
   const dir = makeDir();
@@ -99,7 +109,7 @@ test("a batch of megabytes", () => {
     p.call("sendto", [0, "x".repeat(3_000_000), 0, 0, 0, 0], { tolerate: ["ENOTSOCK"] });
     execute(p, "/bin/sh", ["sh", "-c", "exit 8"]);
   });
-  expect(sendStartBatch(context, dir, batch)).toEqual({ kind: "started" });
+  expect(sendStartBatch(context, dir, batch, refuseListener)).toEqual({ kind: "started" });
   expect(end(session)).toBe(8);
 });
 

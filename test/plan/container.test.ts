@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from "node:path";
 import { compileContainer, compileStart } from "../../src/compile/container.ts";
 import type { Facts, SourceType } from "../../src/compile/facts.ts";
+import { describeInstallation } from "../../src/compile/seccomp.ts";
 import { printPlan } from "../../src/plan/print.ts";
 import { parseConfig } from "../../src/spec/config.ts";
 
@@ -39,7 +40,10 @@ function printAll(name: string): string {
   const cgroup = { taskFiles: [], cloneInto: "/sys/fs/cgroup/demo" };
   const options = { id: "demo", noPivot: false, noNewKeyring: false, consoleSocket: 9, cgroup };
   const create = printPlan(compileContainer(config, facts, options).plan);
-  return `${create}--- start ---\n${printPlan(compileStart(config, facts, { env: config.process.env ?? [], keepFds: [] }))}`;
+  const profile = config.linux?.seccomp;
+  const seccomp = profile && describeInstallation(profile, new Uint8Array(8 * 100));
+  const rest = { env: config.process.env ?? [], keepFds: [], seccomp, socket: 7 };
+  return `${create}--- start ---\n${printPlan(compileStart(config, facts, rest))}`;
 }
 
 describe("golden plans", () => {

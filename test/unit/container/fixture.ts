@@ -95,5 +95,6 @@ export function makeRecord(id: string): ContainerRecord {
     hooks: { startContainer: [], poststart: [], poststop: [] },
     hasOwnPidNamespace: true,
     keptMounts: null,
+    seccompAgent: null,
   };
 }
