@@ -65,6 +65,8 @@ export interface ContainerPaths {
   readonly record: string;
   /** The text of config.json as it was at `create`. */
   readonly config: string;
+  /** JSON of `linux.resources` as the last `update` has left them; not there before. */
+  readonly resources: string;
   /** Socket that the waiting init accepts on; `start` unlinks it before it sends the batch. */
   readonly startSocket: string;
   /** The batch that `start` sends, compiled by `create`. */
@@ -80,6 +82,7 @@ export function containerPaths(root: string, id: string): ContainerPaths {
     dir,
     record: join(dir, "state.json"),
     config: join(dir, "config.json"),
+    resources: join(dir, "resources.json"),
     startSocket: join(dir, "start.sock"),
     startBatch: join(dir, "start.batch"),
     startSteps: join(dir, "start.json"),

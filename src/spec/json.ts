@@ -84,3 +84,12 @@ export function parseJson(document: string, text: string): unknown {
   if (typeof value === "object" && value !== null && dropNulls(value, 1)) throw tooDeep(document);
   return value;
 }
+
+/** JSON text of a value in which integers may be bigint; {@link parseJson} reads it back without loss. */
+export function formatJson(value: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  if (Array.isArray(value)) return `[${value.map(formatJson).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${formatJson(member)}`).join(",")}}`;
+}

@@ -5,6 +5,7 @@ import { killCgroup, removeCgroup } from "../../src/cgroup/control.ts";
 import { createCgroup, writeLateLimits } from "../../src/cgroup/create.ts";
 import { readCgroupLayout } from "../../src/cgroup/layout.ts";
 import { planCgroup, planWrites } from "../../src/cgroup/plan.ts";
+import { rewriteResources } from "../../src/cgroup/rewrite.ts";
 import type { CgroupRecord } from "../../src/cgroup/types.ts";
 import { writeResources } from "../../src/cgroup/write.ts";
 import type { Resources } from "../../src/spec/resources.ts";
@@ -96,6 +97,60 @@ describe.skipIf(!has("memory"))("memory", () => {
     expect(BigInt(read(record, "memory", "memory.soft_limit_in_bytes"))).toBeGreaterThan(1n << 60n);
     expect(read(record, "memory", "memory.swappiness")).toBe("0");
     expect(read(record, "memory", "memory.oom_control")).toContain("oom_kill_disable 0");
+  });
+});
+
+describe.skipIf(!has("memory"))("all or nothing", () => {
+  const files = {
+    memory: [
+      "memory.limit_in_bytes",
+      "memory.soft_limit_in_bytes",
+      "memory.swappiness",
+      "memory.oom_control",
+    ],
+    cpu: ["cpu.shares", "cpu.cfs_quota_us", "cpu.cfs_period_us"],
+    blkio: ["blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"],
+  };
+  const readAll = (record: CgroupRecord): string[] =>
+    Object.entries(files).flatMap(([hierarchy, names]) => names.map((name) => read(record, hierarchy, name)));
+  const [major, minor] = (firstDisk ?? ["0", "0"]).map(BigInt) as [bigint, bigint];
+  const throttle = (rate: bigint) => (firstDisk === undefined ? [] : [{ major, minor, rate }]);
+
+  test("what was written before an error is set back", () => {
+    const record = create({
+      memory: { limit: 64n * MB, reservation: 32n * MB, swappiness: 5n },
+      cpu: { shares: 300n, quota: 20000n, period: 40000n },
+      blockIO: { throttleReadBpsDevice: throttle(4096n) },
+    });
+    const before = readAll(record);
+    const change: Resources = {
+      memory: { limit: 512n * MB, reservation: -1n, swappiness: 9n, disableOOMKiller: true },
+      cpu: { shares: 700n, quota: 90000n, period: 100000n },
+      blockIO: { throttleReadBpsDevice: throttle(8192n), throttleWriteBpsDevice: throttle(8192n) },
+      hugepageLimits: [{ pageSize: "3MB", limit: 1n }],
+    };
+    expect(() => rewriteResources(record, planWrites(record.mode, change))).toThrow(
+      "linux.resources.hugepageLimits[0]",
+    );
+    expect(readAll(record)).toEqual(before);
+  });
+
+  test("a limit below what cannot be reclaimed: the kernel's error, and the usage", async () => {
+    const record = create({ memory: { limit: 256n * MB, swap: 256n * MB } });
+    const holder = Bun.spawn(
+      [
+        "bash",
+        "-c",
+        `echo $$ > ${record.paths.memory}/cgroup.procs; x=$(head -c 40000000 /dev/zero | tr '\\0' x); echo ready; sleep 100`,
+      ],
+      { stdout: "pipe" },
+    );
+    await holder.stdout.getReader().read();
+    expect(() => update(record, { memory: { limit: 4n * MB } })).toThrow(
+      /memory.limit: write "4194304" to memory.limit_in_bytes: device or resource busy \(current usage: \d{8,}\)/,
+    );
+    killCgroup(record);
+    await holder.exited;
   });
 });
 
