@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import type { SeccompSupport } from "../host/seccomp-support.ts";
 import { CAPABILITIES } from "../linux/capabilities.ts";
 import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
 import { NAMESPACE_TYPES, NAMESPACES } from "../linux/namespaces.ts";
@@ -10,7 +11,7 @@ import { COMMIT, VERSION } from "./version.ts";
 const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
 /** What this build does, of that what this kernel knows ("Features structure" in features.md). */
-export function collectFeatures(): Features {
+export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Features {
   const off = { enabled: false };
   return {
     ociVersionMin: "1.0.0",
@@ -21,7 +22,7 @@ export function collectFeatures(): Features {
       namespaces: NAMESPACE_TYPES.filter((type) => existsSync(`/proc/self/ns/${NAMESPACES[type][2]}`)).sort(),
       capabilities: CAPABILITIES.slice(0, readLastCapability() + 1),
       cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
-      seccomp: off,
+      seccomp,
       apparmor: off,
       selinux: off,
       intelRdt: off,
@@ -32,6 +33,8 @@ export function collectFeatures(): Features {
       "org.opencontainers.tsrunc.version": VERSION,
       "org.opencontainers.tsrunc.commit": COMMIT,
       "org.opencontainers.tsrunc.checkpoint.enabled": "false",
+      // runc's name for it: absent where libseccomp is not installed.
+      ...(libseccomp ? { "io.github.seccomp.libseccomp.version": libseccomp.join(".") } : {}),
     },
     // No annotation of config.json is read by any code: there is none that could change host state.
     potentiallyUnsafeConfigAnnotations: [],
@@ -48,8 +51,9 @@ export const command: CommandDefinition = {
   options: [],
   minArgs: 0,
   maxArgs: 0,
-  run: ({ print }) => {
-    print(`${JSON.stringify(collectFeatures(), null, 2)}\n`);
+  run: async ({ ctx, print }) => {
+    const { describeSupport } = await import("../host/seccomp-support.ts");
+    print(`${JSON.stringify(collectFeatures(describeSupport(ctx)), null, 2)}\n`);
     return 0;
   },
 };

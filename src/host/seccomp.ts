@@ -13,13 +13,7 @@ import {
 import { prependStub } from "../compile/seccomp-stub.ts";
 import type { Context } from "../context.ts";
 import { messageOf, SyscallError, TsruncError } from "../errors.ts";
-import {
-  MAX_INSTRUCTIONS,
-  SCMP_ARCH,
-  SECCOMP_FILTER_FLAG,
-  SECCOMP_SET_MODE_FILTER,
-  SOCK_FILTER_SIZE,
-} from "../linux/seccomp.ts";
+import { MAX_INSTRUCTIONS, SCMP_ARCH, SOCK_FILTER_SIZE } from "../linux/seccomp.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import type { Seccomp } from "../spec/config.ts";
 import { closeFd } from "./fd.ts";
@@ -36,7 +30,6 @@ const BINARY_TREE = 2;
 const NR_SCMP_ERROR = -1; // __NR_SCMP_ERROR
 const MFD_CLOEXEC = 1;
 const EEXIST = 17;
-const EFAULT = 14;
 
 /**
  * The filter of a profile. It is compiled only if the containers' root has no program for the same profile yet.
@@ -61,30 +54,8 @@ function findLibrary(): string | undefined {
   return /\/\S*\/libseccomp\.so\.\S+$/m.exec(readFileSync("/proc/self/maps", "utf8"))?.[0];
 }
 
-/** `[major, minor, micro]` of the installed libseccomp; undefined where there is none. */
-export function findLibseccompVersion(ctx: Pick<Context, "installDir">): Libseccomp["version"] | undefined {
-  try {
-    return openLibrary(ctx).version;
-  } catch (error) {
-    if (error instanceof TsruncError) return undefined;
-    throw error;
-  }
-}
-
-/** Whether the kernel knows a flag of seccomp(2): one that it does know makes it look at the (bad) address. */
-export function isFlagSupported(
-  ctx: Pick<Context, "installDir">,
-  name: keyof typeof SECCOMP_FILTER_FLAG,
-): boolean {
-  const libc = loadLibc(ctx.installDir);
-  const { SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, SECCOMP_FILTER_FLAG_NEW_LISTENER } = SECCOMP_FILTER_FLAG;
-  const flag = SECCOMP_FILTER_FLAG[name];
-  const flags =
-    flag === SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV ? flag | SECCOMP_FILTER_FLAG_NEW_LISTENER : flag;
-  return libc.seccomp(SECCOMP_SET_MODE_FILTER, flags, null) < 0 && libc.errno() === EFAULT;
-}
-
-function openLibrary(ctx: Pick<Context, "installDir">): Libseccomp {
+/** Throws TsruncError: it is not installed, or too old. */
+export function openLibrary(ctx: Pick<Context, "installDir">): Libseccomp {
   let library: Libseccomp;
   try {
     library = loadLibseccomp(ctx.installDir);
