@@ -40,6 +40,7 @@ export interface Libc {
   readonly pipe2: KoffiFunc<(fds: Uint8Array, flags: number) => number>;
   readonly fcntl: KoffiFunc<(fd: number, command: number, value: number) => number>;
   readonly poll: KoffiFunc<(fds: Uint8Array, count: number, timeoutMs: number) => number>;
+  readonly eventfd: KoffiFunc<(initial: number, flags: number) => number>;
   readonly memfd_create: KoffiFunc<(name: string, flags: number) => number>;
   readonly ioctl: (fd: number, request: number, argument: Bytes) => number;
   // sockets
@@ -104,6 +105,7 @@ export function loadLibc(installDir: string): Libc {
     pipe2: bind("int pipe2(void *, int)"),
     fcntl: bind("int fcntl(int, int, long)"),
     poll: bind("int poll(void *, ulong, int)"),
+    eventfd: bind("int eventfd(uint, int)"),
     memfd_create: bind("int memfd_create(const char *, uint)"),
     ioctl,
     socket: bind("int socket(int, int, int)"),

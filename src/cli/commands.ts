@@ -9,6 +9,7 @@ interface Entry {
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   create: { summary: "create a container", load: () => import("./create.ts") },
   delete: { summary: "delete a container", load: () => import("./delete.ts") },
+  events: { summary: "show out-of-memory events and statistics", load: () => import("./events.ts") },
   exec: { summary: "execute a program in a container", load: () => import("./exec.ts") },
   features: { summary: "show what this build supports", load: () => import("./features.ts") },
   kill: { summary: "send a signal to a container", load: () => import("./kill.ts") },
