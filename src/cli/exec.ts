@@ -43,7 +43,7 @@ export const command: CommandDefinition = {
 
 function readExecOptions(invocation: Invocation): ExecOptions {
   const { options } = invocation;
-  for (const name of ["cgroup", "process-label", "apparmor"]) {
+  for (const name of ["process-label", "apparmor"]) {
     if (options.has(name)) throw new TsruncError(`not supported yet: --${name}`);
   }
   const args = invocation.args.slice(1);
@@ -64,6 +64,6 @@ function readExecOptions(invocation: Invocation): ExecOptions {
     detach: hasFlag(options, "detach"),
     preserveFds: readPreserveFds(options),
     ignorePaused: hasFlag(options, "ignore-paused"),
-    cgroup: [],
+    cgroup: getList(options, "cgroup"),
   };
 }

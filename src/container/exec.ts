@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { findSelfJoin } from "../cgroup/self-join.ts";
+import { findSelfJoin, planSelfJoin } from "../cgroup/self-join.ts";
+import { placeSubCgroup } from "../cgroup/sub-cgroup.ts";
+import type { CgroupJoin } from "../compile/cgroup-join.ts";
 import { grantableCapabilities } from "../compile/container.ts";
 import { compileExec, compileExecStart } from "../compile/exec.ts";
 import { resolveCapabilities } from "../compile/identity.ts";
@@ -55,7 +57,6 @@ export async function execContainer(
 
 function refuseUnsupported(options: ExecOptions): void {
   const asked: readonly (readonly [string, boolean])[] = [
-    ["--cgroup", options.cgroup.length > 0],
     ["--process-label", options.processLabel !== undefined],
     ["--apparmor", options.apparmor !== undefined],
     ["--pidfd-socket", options.pidfdSocket !== undefined],
@@ -180,6 +181,15 @@ async function execForeground(
   }
 }
 
+/** What was asked for is joined or refused; else the container's cgroup, or where its first process went. */
+function findCgroupJoin({ cgroup, pid }: ContainerRecord, sub: readonly string[]): CgroupJoin | undefined {
+  if (cgroup === null) {
+    if (sub.length > 0) throw new TsruncError("--cgroup: the container has no cgroup");
+    return undefined;
+  }
+  return sub.length === 0 ? findSelfJoin(cgroup, pid) : planSelfJoin(placeSubCgroup(cgroup, sub));
+}
+
 /**
  * Makes the process run; gives its pid on the host, a child of this process. `beforeStart` is called when everything
  * but its execution is done.
@@ -203,7 +213,7 @@ function startExec(
     const pass = [pidfd, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
     const opened = openSession(launchInit(ctx, { stdio: ctx.stdio, pass }), readArchitecture());
     session = opened;
-    const cgroup = record.cgroup ? findSelfJoin(record.cgroup, record.pid) : undefined;
+    const cgroup = findCgroupJoin(record, options.cgroup);
     const compiled = compileExec(config, process, {
       id: record.id,
       pidfd,
