@@ -25,14 +25,15 @@ import { awaitExecution, closeSession, openSession, runPlan, type Session } from
 import { openPidfd, openProcess } from "../host/signal.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
-import { type Process, parseConfig, parseProcess, type RunnableConfig } from "../spec/config.ts";
+import { type Process, parseConfig, type RunnableConfig } from "../spec/config.ts";
 import { writeProcFile } from "./create.ts";
+import { describeProcess } from "./exec-process.ts";
 import type { ExecOptions } from "./options.ts";
 import { containerEnv } from "./prepare.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { sendListener } from "./seccomp-agent.ts";
 import { computeStatus } from "./status.ts";
-import { describeFsError, readRecord } from "./store.ts";
+import { readRecord } from "./store.ts";
 
 /** Runs a process in a container; gives its exit status as `runContainer` does (0 when detached). */
 export async function execContainer(
@@ -69,52 +70,6 @@ function checkConsole(process: Process, options: ExecOptions): void {
     throw new TsruncError("cannot allocate tty if tsrunc will detach without setting console socket");
   if (options.consoleSocket !== undefined && !(options.detach && process.terminal))
     throw new TsruncError("cannot use console socket if tsrunc will not detach or allocate tty");
-}
-
-/** The process of a file, or the container's own with the flags' changes. */
-export function describeProcess(
-  ctx: Pick<Context, "cwd">,
-  config: RunnableConfig,
-  options: ExecOptions,
-): Process {
-  if (options.processFile !== undefined) {
-    const path = resolve(ctx.cwd, options.processFile);
-    try {
-      return parseProcess(readFileSync(path, "utf8"), options.processFile);
-    } catch (error) {
-      throw describeFsError(`open ${path}`, error);
-    }
-  }
-  const base = config.process;
-  const caps = base.capabilities ?? {};
-  const add = (names: readonly string[] | undefined): string[] => [
-    ...new Set([...(names ?? []), ...options.caps]),
-  ];
-  const inheritable = new Set(caps.inheritable ?? []);
-  const ambient = [...(caps.ambient ?? []), ...options.caps.filter((name) => inheritable.has(name))];
-  return {
-    ...base,
-    args: options.args,
-    terminal: options.tty,
-    cwd: options.cwd ?? base.cwd,
-    env: [...(base.env ?? []), ...options.env],
-    user: {
-      ...base.user,
-      ...(options.user ?? {}),
-      additionalGids: [...(base.user.additionalGids ?? []), ...options.additionalGids],
-    },
-    capabilities:
-      options.caps.length === 0
-        ? base.capabilities
-        : {
-            ...caps,
-            bounding: add(caps.bounding),
-            effective: add(caps.effective),
-            permitted: add(caps.permitted),
-            ambient,
-          },
-    noNewPrivileges: options.noNewPrivs || base.noNewPrivileges === true,
-  };
 }
 
 async function execDetached(
