@@ -15,6 +15,8 @@ export interface LogOptions {
   readonly format: LogFormat;
   readonly level: LogLevel;
   readonly now: () => Date;
+  /** Milliseconds since this process began; a debug message has it as its field `ms`. */
+  readonly elapsed: () => number;
   /** Writes to stderr. */
   readonly writeError: (text: string) => void;
 }
@@ -37,7 +39,7 @@ export function parseLogLevel(name: string): LogLevel | undefined {
 
 /** Opens the log; throws if its file cannot be written. */
 export function createLog(options: LogOptions): CommandLog {
-  const { file, format, level, now } = options;
+  const { file, format, level, now, elapsed } = options;
   if (file !== undefined) appendText(file, "");
   const write = (text: string): void =>
     file === undefined ? options.writeError(text) : appendText(file, text);
@@ -47,7 +49,8 @@ export function createLog(options: LogOptions): CommandLog {
   let held: Entry[] = [];
   const add = (entryLevel: LogLevel, message: string): void => {
     if (LEVELS.indexOf(entryLevel) > LEVELS.indexOf(level)) return;
-    const entry = { level: entryLevel, message: shorten(message), time: formatTime(now()) };
+    const ms = entryLevel === "debug" ? { ms: Number(elapsed().toFixed(2)) } : {};
+    const entry = { level: entryLevel, message: shorten(message), time: formatTime(now()), ...ms };
     if (holdsBack && entryLevel !== "error") held.push(entry);
     else write(formatEntry(format, entry));
   };
@@ -74,12 +77,14 @@ interface Entry {
   readonly message: string;
   /** RFC 3339, whole seconds, UTC. */
   readonly time: string;
+  readonly ms?: number;
 }
 
 function formatEntry(format: LogFormat, entry: Entry, before: readonly Entry[] = []): string {
-  const { level, message, time } = entry;
-  if (format === "text") return `time="${time}" level=${level} msg=${quoteText(message)}\n`;
-  const object = { level, msg: message, time };
+  const { level, message, time, ms } = entry;
+  const suffix = ms === undefined ? "" : ` ms=${ms}`;
+  if (format === "text") return `time="${time}" level=${level} msg=${quoteText(message)}${suffix}\n`;
+  const object = { level, msg: message, time, ...(ms === undefined ? {} : { ms }) };
   const warnings = before.map((held) => held.message);
   return `${JSON.stringify(warnings.length === 0 ? object : { ...object, warnings })}\n`;
 }

@@ -15,7 +15,8 @@ const STATUS_UNKNOWN_COMMAND = 3;
 export async function main(state: ProcessState): Promise<number> {
   const writeError = (text: string): void => state.write(2, text);
   const now = (): Date => new Date();
-  let log = createLog({ format: "text", level: "info", now, writeError });
+  const elapsed = (): number => performance.now();
+  let log = createLog({ format: "text", level: "info", now, elapsed, writeError });
   let debug = false;
   try {
     const parsed = await parse(state, PROGRAM, state.argv);
@@ -24,10 +25,10 @@ export async function main(state: ProcessState): Promise<number> {
     debug = options.debug;
     if (options.version) return print(state, formatVersion());
     const { logFormat: format, logLevel: level } = options;
-    log = createLog({ format, level, now, writeError });
+    log = createLog({ format, level, now, elapsed, writeError });
     if (options.logFile !== undefined) {
       const { resolve } = await import("node:path");
-      log = createLog({ file: resolve(state.cwd, options.logFile), format, level, now, writeError });
+      log = createLog({ file: resolve(state.cwd, options.logFile), format, level, now, elapsed, writeError });
     }
     const [name, ...argv] = parsed.args;
     if (name === undefined) return print(state, await formatProgramHelp());

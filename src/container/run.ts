@@ -67,6 +67,7 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
       const ended = waitForExit(libc, poller, record.pid, pidfd);
       await startContainer(ctx, options.id);
       const status = exitStatus(await ended);
+      ctx.log.debug(`the container's program has ended with status ${status}`);
       await terminal?.done();
       if (!options.keep) await deleteContainer(ctx, options.id, { force: true });
       return status;

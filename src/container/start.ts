@@ -33,6 +33,7 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
     const [text, withErrno] = steps[outcome.index] ?? ["", true];
     throw new TsruncError(withErrno ? `${text}: ${errnoText(outcome.errno)}` : text);
   }
+  ctx.log.debug("the container's program runs");
   rmSync(paths.startBatch, { force: true });
   rmSync(paths.startSteps, { force: true });
   await runPoststartHooks(ctx, record);

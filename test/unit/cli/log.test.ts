@@ -21,6 +21,7 @@ function open(format: LogFormat, toFile: boolean, level: LogLevel = "info"): Ret
     level,
     ...(toFile ? { file } : {}),
     now: () => new Date("2026-01-02T03:04:05.678Z"),
+    elapsed: () => 12.3456,
     writeError: (text) => {
       stderr += text;
     },
@@ -42,6 +43,18 @@ describe("to stderr", () => {
   test("json, once", () => {
     open("json", false).fail('a "b"');
     expect(stderr).toBe('{"level":"error","msg":"a \\"b\\"","time":"2026-01-02T03:04:05Z"}\n');
+  });
+});
+
+test("a debug message has the milliseconds since the process began", () => {
+  open("text", false, "debug").debug("done so far");
+  expect(stderr).toBe('time="2026-01-02T03:04:05Z" level=debug msg="done so far" ms=12.35\n');
+  open("json", true, "debug").debug("done");
+  expect(JSON.parse(read())).toEqual({
+    level: "debug",
+    msg: "done",
+    time: "2026-01-02T03:04:05Z",
+    ms: 12.35,
   });
 });
 
