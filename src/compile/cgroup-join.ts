@@ -16,10 +16,11 @@ export interface CgroupJoin {
 
 /**
  * Moves init into the container's cgroups of v1, and opens that of cgroup2 for the fork. Paths are the host's: this
- * belongs before the namespaces. With `changesUser`, the process that forks will be in another user namespace, where
- * it may not choose a cgroup of the host: then init moves into that of cgroup2 too, pause or not.
+ * belongs before the namespaces. `isConfined`: the process that forks will be in another user namespace, or in a
+ * cgroup namespace that it is itself outside of, where it may not choose a cgroup of the host (EACCES, ENOENT): then
+ * init moves into that of cgroup2 too, pause or not.
  */
-export function joinCgroups(p: PlanBuilder, join: CgroupJoin, changesUser: boolean): Result | undefined {
+export function joinCgroups(p: PlanBuilder, join: CgroupJoin, isConfined: boolean): Result | undefined {
   return p.at("linux.cgroupsPath", "join the container's cgroup", () => {
     const moveInto = (file: string, name: string): void => {
       const fd = p.call("openat", [AT_FDCWD, file, openFlags("O_WRONLY", "O_CLOEXEC")], { name });
@@ -28,7 +29,7 @@ export function joinCgroups(p: PlanBuilder, join: CgroupJoin, changesUser: boole
     };
     for (const file of join.taskFiles) moveInto(file, "tasks");
     if (join.cloneInto === undefined) return undefined;
-    if (changesUser) {
+    if (isConfined) {
       moveInto(`${join.cloneInto}/cgroup.procs`, "procs");
       return undefined;
     }

@@ -65,7 +65,7 @@ export function compileContainer(
   resetScheduling(p); // before the cgroup, whose cpuset then bounds it
   const joined = openJoinedNamespaces(p, namespaces); // paths of the host
   const sources = openMountSources(p, config, facts); // paths of the host; init resolves none after this
-  const cgroup = joinCgroups(p, options.cgroup, has("user")); // paths of the host; before any fork
+  const cgroup = joinCgroups(p, options.cgroup, has("user") || namespaces.joined.has("cgroup")); // paths of the host; before any fork
 
   // The namespaces: joined ones first, the user namespace last of them; new ones then belong to it.
   joinNamespaces(p, joined);

@@ -36,7 +36,8 @@ export function compileExec(
   if (process.oomScoreAdj !== undefined) adjustOomScore(p, process.oomScoreAdj);
   const { initial, final } = process.execCPUAffinity ?? {};
   if (initial) setAffinity(p, "process.execCPUAffinity.initial", initial);
-  const cgroup = options.cgroup && joinCgroups(p, options.cgroup, options.namespaces.includes("user"));
+  const isConfined = options.namespaces.includes("user") || options.namespaces.includes("cgroup");
+  const cgroup = options.cgroup && joinCgroups(p, options.cgroup, isConfined);
   if (final) setAffinity(p, "process.execCPUAffinity.final", final);
   else if (!initial) resetScheduling(p);
   p.at("", "join the container's namespaces", () => {

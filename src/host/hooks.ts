@@ -149,7 +149,8 @@ function joinContainer(
   { pid, cgroup }: NonNullable<HookOptions["container"]>,
 ): void {
   const types = findOtherNamespaces(pid);
-  const joined = cgroup && joinCgroups(p, cgroup, types.includes("user"));
+  const isConfined = types.includes("user") || types.includes("cgroup");
+  const joined = cgroup && joinCgroups(p, cgroup, isConfined);
   p.at("", "join the container's namespaces", () => {
     // A process of the container must not trace this one, or open its descriptors (CVE-2016-9962).
     setNotDumpable(p);
