@@ -72,6 +72,22 @@ export interface Linux {
   readonlyPaths?: string[];
   sysctl?: Record<string, string>;
   personality?: { domain: string };
+  seccomp?: Seccomp;
+}
+
+export interface Seccomp {
+  defaultAction: string;
+  defaultErrnoRet?: number;
+  architectures?: string[];
+  flags?: string[];
+  listenerPath?: string;
+  listenerMetadata?: string;
+  syscalls?: {
+    names: string[];
+    action: string;
+    errnoRet?: number;
+    args?: { index: number; value: number; valueTwo?: number; op: string }[];
+  }[];
 }
 
 export interface Config {

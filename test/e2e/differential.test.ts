@@ -1,8 +1,8 @@
 // The same bundle under the executable under test, runc and crun: what the process finds must be equal, save the
 // differences that are named here with their reason.
 import { describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
-import { addUserNamespace, type Config } from "./config.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { addUserNamespace, type Config, type Seccomp } from "./config.ts";
 import { openSandbox } from "./harness.ts";
 
 const box = openSandbox("differential");
@@ -131,6 +131,24 @@ test("/proc/self/limits", async () => {
     },
     (text) => text,
   );
+});
+
+describe("Docker's seccomp profile", () => {
+  const fixture = new URL("../../spec-fixtures/good/docker-28.json", import.meta.url);
+  const { linux } = JSON.parse(readFileSync(fixture, "utf8")) as Config;
+  for (const noNewPrivileges of [true, false])
+    test(`no_new_privs ${noNewPrivileges}`, async () => {
+      const script =
+        "grep ^Seccomp /proc/self/status; unshare -m true; mount -t tmpfs t /tmp; mkdir /tmp/x; dmesg; echo $?";
+      await compare(
+        ["sh", "-c", `{ ${script}; } 2>&1`],
+        (config) => {
+          config.process.noNewPrivileges = noNewPrivileges;
+          config.linux.seccomp = linux.seccomp as Seccomp;
+        },
+        (text) => text,
+      );
+    });
 });
 
 test("env", async () => {

@@ -103,7 +103,9 @@ export function listLeftovers(directory: string, idPrefix: string, stateRoots: r
     ...listSockets(markers).map((line) => `socket ${line}`),
   ];
   for (const root of stateRoots) {
-    if (existsSync(root)) lines.push(...readdirSync(root).map((name) => `state ${join(root, name)}`));
+    // Compiled seccomp profiles stay for the next container.
+    const names = existsSync(root) ? readdirSync(root).filter((name) => name !== "@seccomp") : [];
+    lines.push(...names.map((name) => `state ${join(root, name)}`));
   }
   return lines;
 }
