@@ -10,7 +10,7 @@ import { openConsole } from "./console.ts";
 import { adjustOomScore, nameInit, raiseRlimits } from "./container.ts";
 import { checkExecutable } from "./executable.ts";
 import { setGroups } from "./identity.ts";
-import { becomeRoot, forkContainer, namespaceFlags } from "./namespaces.ts";
+import { enterNamespaces } from "./namespaces.ts";
 import { becomeProcess, checkCwd, joinKeyring, lacksHome, type ProcessPlan, readPasswd } from "./process.ts";
 import { resetScheduling, setAffinity, setScheduling } from "./scheduling.ts";
 
@@ -36,16 +36,11 @@ export function compileExec(
   if (process.oomScoreAdj !== undefined) adjustOomScore(p, process.oomScoreAdj);
   const { initial, final } = process.execCPUAffinity ?? {};
   if (initial) setAffinity(p, "process.execCPUAffinity.initial", initial);
-  const isConfined = options.namespaces.includes("user") || options.namespaces.includes("cgroup");
-  const cgroup = options.cgroup && joinCgroups(p, options.cgroup, isConfined);
+  const cgroup = options.cgroup && joinCgroups(p, options.cgroup, options.namespaces.includes("user"));
   if (final) setAffinity(p, "process.execCPUAffinity.final", final);
   else if (!initial) resetScheduling(p);
-  p.at("", "join the container's namespaces", () => {
-    if (options.namespaces.length > 0) p.call("setns", [options.pidfd, namespaceFlags(options.namespaces)]);
-    p.call("close", [options.pidfd]);
-  });
-  if (options.namespaces.includes("user")) becomeRoot(p);
-  forkContainer(p, cgroup); // into the pid namespace
+  enterNamespaces(p, options.pidfd, options.namespaces, cgroup);
+  p.at("", "join the container's namespaces", () => p.call("close", [options.pidfd]));
   p.host({ do: "record-process" });
   raiseRlimits(p, process);
   p.at("", "lead a session of its own", () => p.call("setsid", []));

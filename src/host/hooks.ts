@@ -2,7 +2,7 @@
 // disposition or environment variable of this process.
 import { loadLibc } from "../../native-bindings/libc.ts";
 import { type CgroupJoin, joinCgroups } from "../compile/cgroup-join.ts";
-import { becomeRoot, forkContainer, namespaceFlags, setNotDumpable } from "../compile/namespaces.ts";
+import { enterNamespaces, setNotDumpable } from "../compile/namespaces.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
 import { AT_FDCWD, openFlags, openHow, PlanBuilder } from "../plan/build.ts";
@@ -149,13 +149,8 @@ function joinContainer(
   { pid, cgroup }: NonNullable<HookOptions["container"]>,
 ): void {
   const types = findOtherNamespaces(pid);
-  const isConfined = types.includes("user") || types.includes("cgroup");
-  const joined = cgroup && joinCgroups(p, cgroup, isConfined);
-  p.at("", "join the container's namespaces", () => {
-    // A process of the container must not trace this one, or open its descriptors (CVE-2016-9962).
-    setNotDumpable(p);
-    if (types.length > 0) p.call("setns", [pidfd, namespaceFlags(types)]);
-    if (types.includes("user")) becomeRoot(p);
-  });
-  forkContainer(p, joined);
+  const joined = cgroup && joinCgroups(p, cgroup, types.includes("user"));
+  // A process of the container must not trace this one, or open its descriptors (CVE-2016-9962).
+  p.at("", "join the container's namespaces", () => setNotDumpable(p));
+  enterNamespaces(p, pidfd, types, joined);
 }
