@@ -21,9 +21,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   run: { summary: "create and start a container", load: () => import("./run.ts") },
   spec: { summary: "write a config.json to start from", load: () => import("./spec.ts") },
   start: { summary: "start the program of a created container", load: () => import("./start.ts") },
+  stats: { summary: "show what containers use", load: () => import("./stats.ts") },
   state: { summary: "show the state of a container", load: () => import("./state.ts") },
   update: { summary: "change the resources of a container", load: () => import("./update.ts") },
 };
 
 /** Commands of runc that tsrunc has not got yet. */
-export const MISSING_COMMANDS: readonly string[] = ["checkpoint", "events", "ps", "restore"];
+export const MISSING_COMMANDS: readonly string[] = ["checkpoint", "restore"];
