@@ -1,7 +1,7 @@
 // The statistics of `events` in the members that go-runc reads (runc's types/events.go), as JSON. Pure.
 import type { CgroupStats, IoEntry, LimitedUsage, Pressure } from "../cgroup/stats-types.ts";
 
-/** What formatJson can write. Members that are undefined are left out. */
+/** What `formatJson` (src/spec/json.ts) writes. Members that are undefined are left out. */
 export type Json =
   | null
   | boolean
@@ -10,17 +10,6 @@ export type Json =
   | string
   | readonly Json[]
   | { readonly [name: string]: Json | undefined };
-
-/** JSON in one line, with 64-bit integers digit for digit. */
-export function formatJson(value: Json): string {
-  if (typeof value === "bigint") return value.toString();
-  if (value === null || typeof value !== "object") return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(formatJson).join(",")}]`;
-  const members = Object.entries(value).flatMap(([name, member]) =>
-    member === undefined ? [] : [`${JSON.stringify(name)}:${formatJson(member)}`],
-  );
-  return `{${members.join(",")}}`;
-}
 
 /** `data` of an event of the type `stats`. Members that are zero or empty are left out where runc leaves them out. */
 export function describeStats({ cpu, cpuset, memory, pids, io, hugetlb }: CgroupStats): Json {

@@ -1,5 +1,5 @@
 // What `stats` prints: a table, or a JSON object for each container. Pure.
-import { formatJson } from "./event-stats.ts";
+import { formatJson } from "../spec/json.ts";
 import type { ContainerLoad } from "./stats.ts";
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

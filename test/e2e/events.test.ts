@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { readCgroupLayout } from "../../src/cgroup/layout.ts";
 import { readCgroupStats } from "../../src/cgroup/stats.ts";
 import type { CgroupRecord } from "../../src/cgroup/types.ts";
-import { describeStats, formatJson } from "../../src/container/event-stats.ts";
+import { describeStats } from "../../src/container/event-stats.ts";
+import { formatJson } from "../../src/spec/json.ts";
 import { openSandbox, readStatus, waitFor } from "./harness.ts";
 
 const box = openSandbox("events");

@@ -4,7 +4,8 @@ import { parseCounter, parseIoStat, parsePressure, parseRanges } from "../../../
 import type { CgroupStats } from "../../../src/cgroup/stats-types.ts";
 import { collectStatsV1 } from "../../../src/cgroup/stats-v1.ts";
 import { collectStatsV2 } from "../../../src/cgroup/stats-v2.ts";
-import { describeStats, formatJson } from "../../../src/container/event-stats.ts";
+import { describeStats } from "../../../src/container/event-stats.ts";
+import { formatJson } from "../../../src/spec/json.ts";
 import { loadRuncLine, loadStatFiles } from "./stat-files.ts";
 
 const MAX = 18446744073709551615n;
