@@ -1,10 +1,13 @@
-// What is mounted from the host, opened before init enters any namespace: with the caller's privilege, by the
-// host's paths, which nothing in the container can influence. The trees are detached copies; inside the container
-// they are only moved into place.
+// What is mounted from the host: detached copies of trees, which inside the container are only moved into place.
+//
+// With a user namespace or a mount namespace that is joined they are opened before init enters any namespace, with the
+// caller's privilege. Otherwise each is opened when its turn comes: the container's mount namespace is a copy of the
+// runtime's, the privilege is the same, and only so does /proc/PID/mountinfo list the mounts in their order, which
+// since Linux 6.8 is that of their making, not of their attachment.
 import { posix } from "node:path";
 import { ConfigError } from "../errors.ts";
 import type { MS } from "../linux/mount-flags.ts";
-import { type MountOptions, parseMountOptions } from "../linux/mount-options.ts";
+import { isTmpfsOption, type MountOptions, parseMountOptions } from "../linux/mount-options.ts";
 import type { PlanBuilder } from "../plan/build.ts";
 import type { Result } from "../plan/step.ts";
 import type { Config, Mount } from "../spec/config.ts";
@@ -18,10 +21,13 @@ import { hasNamespace, type NamespaceSet, readNamespaces } from "./namespaces.ts
 export interface MountSources {
   /** The root file system; absent without a mount namespace of the container's own. */
   readonly rootfs?: Result;
-  /** By index in config.mounts. */
-  readonly binds: ReadonlyMap<number, Result>;
-  /** For mounts of type cgroup without a cgroup namespace, by index in config.mounts: v2 one, v1 one a hierarchy. */
-  readonly cgroups: ReadonlyMap<number, readonly Result[]>;
+  /** The tree of a bind mount, `mounts[index]`; opened now if it is not yet. */
+  readonly takeBind: (index: number, mount: Mount, options: MountOptions) => Result;
+  /**
+   * For `mounts[index]` of type cgroup: one tree on v2, one a hierarchy on v1; undefined with a cgroup namespace, in
+   * which they are mounted anew.
+   */
+  readonly takeCgroups: (index: number, options: MountOptions) => readonly Result[] | undefined;
   /** Host devices for a container that may not make any, by path. */
   readonly devices: ReadonlyMap<string, Result>;
 }
@@ -43,7 +49,7 @@ export function describeMount(mount: Mount, options: MountOptions): string {
 }
 
 /**
- * Opens all sources. For the caller's mount namespace and privilege, when the container's cgroups exist.
+ * Opens what must be opened early. For the caller's mount namespace and privilege, when the container's cgroups exist.
  * Leaves the working directory at the root file system's path: see `attachRootfs`.
  */
 export function openMountSources(p: PlanBuilder, config: Config, facts: Facts): MountSources {
@@ -52,15 +58,24 @@ export function openMountSources(p: PlanBuilder, config: Config, facts: Facts): 
   const cgroups = new Map<number, readonly Result[]>();
   const own = hasNamespace(namespaces, "mount");
   const rootfs = own ? openRootfs(p, config, facts, namespaces) : undefined;
-  for (const [index, mount] of (config.mounts ?? []).entries()) {
-    const options = parseMountOptions(mount.options ?? []);
-    p.at(`mounts[${index}]`, describeMount(mount, options), () => {
-      if (isBindMount(mount, options)) binds.set(index, openBind(p, config, facts, index, mount, options));
-      else if (isCgroupMount(mount, facts) && !hasNamespace(namespaces, "cgroup"))
-        cgroups.set(index, openCgroups(p, config, facts, options));
-    });
-  }
-  return { ...(rootfs ? { rootfs } : {}), binds, cgroups, devices: openDevices(p, config, namespaces) };
+  const bindsCgroups = !hasNamespace(namespaces, "cgroup");
+  if (hasNamespace(namespaces, "user") || namespaces.joined.has("mount"))
+    for (const [index, mount] of (config.mounts ?? []).entries()) {
+      const options = parseMountOptions(mount.options ?? []);
+      p.at(`mounts[${index}]`, describeMount(mount, options), () => {
+        if (isBindMount(mount, options)) binds.set(index, openBind(p, config, facts, index, mount, options));
+        else if (isCgroupMount(mount, facts) && bindsCgroups)
+          cgroups.set(index, openCgroups(p, config, facts, options));
+      });
+    }
+  return {
+    ...(rootfs ? { rootfs } : {}),
+    takeBind: (index, mount, options) =>
+      binds.get(index) ?? openBind(p, config, facts, index, mount, options),
+    takeCgroups: (index, options) =>
+      bindsCgroups ? (cgroups.get(index) ?? openCgroups(p, config, facts, options)) : undefined,
+    devices: openDevices(p, config, namespaces),
+  };
 }
 
 /** `cgroup` is special on every host, `cgroup2` only where the container has a cgroup of version 2. */
@@ -125,11 +140,12 @@ function openBind(
   mount: Mount,
   options: MountOptions,
 ): Result {
-  if (options.data.length > 0)
+  const refused = options.data.filter((option) => !isTmpfsOption(option)); // those have been warned about
+  if (refused.length > 0)
     throw new ConfigError("config.json", [
       {
         path: `mounts[${index}].options`,
-        message: `a bind mount takes no options of a file system, and has ${JSON.stringify(options.data.join(","))}`,
+        message: `a bind mount takes no options of a file system, and has ${JSON.stringify(refused.join(","))}`,
       },
     ]);
   const source = resolveSource(facts.bundle, mount.source ?? "");

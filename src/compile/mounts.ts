@@ -116,8 +116,7 @@ function mountEntry(state: State, entry: Entry): void {
 
 function attachBind(state: State, entry: Entry): void {
   const { p, facts } = state;
-  const source = state.sources.binds.get(entry.index);
-  if (!source) throw new Error(`${entry.text}: the source was not opened`);
+  const source = state.sources.takeBind(entry.index, entry.mount, entry.options);
   if (entry.path === "/proc") requireProcfs(p, source, entry);
   const isFile = facts.sources.get(resolveSource(facts.bundle, entry.mount.source ?? "")) === "file";
   const target = openTarget(p, state.root, entry.path, {
@@ -230,7 +229,7 @@ function attachCgroups(state: State, entry: Entry): void {
     failure: `${entry.text}: not a directory`,
   });
   refuseProcTarget(state, entry, target);
-  const bound = state.sources.cgroups.get(entry.index);
+  const bound = state.sources.takeCgroups(entry.index, entry.options);
   mountCgroups(p, target, entry.mount.source, entry.options, facts.cgroupMounts, bound);
   p.call("close", [target]);
 }

@@ -195,6 +195,14 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   };
 }
 
+/**
+ * Whether an option describes a new tmpfs (tmpfs(5)). Engines leave these where they bind a directory in the place of
+ * a tmpfs; a bind mount has no file system of its own for them to describe.
+ */
+export function isTmpfsOption(option: string): boolean {
+  return /^(?:size|mode|uid|gid|nr_blocks|nr_inodes)=/.test(option);
+}
+
 /** The attributes of a new mount with both kinds of options, of which the recursive ones come last. */
 export function mergeAttributes({ attributes, recursiveAttributes }: MountOptions): number {
   return (attributes.set & ~recursiveAttributes.clear) | recursiveAttributes.set;

@@ -1,4 +1,5 @@
 // What a config may do but should not: for the log, never an error.
+import { isTmpfsOption } from "../linux/mount-options.ts";
 import { applyRules, rule } from "./check.ts";
 import type { Config } from "./config-schema.ts";
 import { formatPath, quote } from "./problems.ts";
@@ -27,6 +28,13 @@ const ADVICE = [
       ? "has id mappings without the option idmap or ridmap"
       : undefined,
   ),
+  rule("mounts.*", "tsrunc: nothing is ignored silently", ({ type, options = [] }) => {
+    const isBind = type === "bind" || options.includes("bind") || options.includes("rbind");
+    const idle = isBind ? options.filter(isTmpfsOption) : [];
+    return idle.length > 0
+      ? `a bind mount ignores ${quote(idle.join(","))}: options of a new tmpfs`
+      : undefined;
+  }),
   rule("linux.resources.memory", "config-linux.md Memory: NOT RECOMMENDED", ({ kernel, kernelTCP }) =>
     kernel !== undefined || kernelTCP !== undefined
       ? "kernel memory settings are ignored: the kernel accounts it with the rest"

@@ -174,10 +174,10 @@ describe("per-mount flags", () => {
   });
   ours("anything else is refused on a bind mount", async () => {
     const result = await mount([
-      { destination: "/mnt", type: "bind", source: makeSource("data"), options: ["bind", "size=64k"] },
+      { destination: "/mnt", type: "bind", source: makeSource("data"), options: ["bind", "bogus=1"] },
     ]);
     expect(result.status).toBe(1);
-    expect(result.stderr).toMatch(/size=64k/);
+    expect(result.stderr).toMatch(/bogus=1/);
   });
   test("data that the file system does not know is an error that names the mount", async () => {
     const result = await mount([{ destination: "/mnt", type: "tmpfs", source: "t", options: ["bogus=1"] }]);
@@ -540,6 +540,34 @@ describe("destinations", () => {
       ["ls", "/mnt"],
     );
     expect(result.stdout).toBe("");
+  });
+  test("mountinfo lists the mounts in the config's order", async () => {
+    const bind = (name: string): Config["mounts"][number] => ({
+      destination: `/${name}`,
+      type: "bind",
+      source: makeSource(name),
+      options: ["bind"],
+    });
+    const tmpfs = (name: string): Config["mounts"][number] => ({
+      destination: `/${name}`,
+      type: "tmpfs",
+      source: "t",
+    });
+    const result = await mount([bind("o1"), tmpfs("o2"), bind("o3"), tmpfs("o4"), bind("o5")]);
+    const points = parseMountinfo(result.stdout).map((line) => line.point);
+    expect(points.filter((point) => /^\/o\d$/.test(point))).toEqual(["/o1", "/o2", "/o3", "/o4", "/o5"]);
+  });
+  ours("a bind mount ignores options of a new tmpfs, and is warned about", async () => {
+    const log = join(box.directory, "tmpfs-options.log");
+    const options = ["bind", "ro", "mode=755", "size=1k"];
+    const bundle = box.bundle(["cat", "/proc/self/mountinfo"], (config) => {
+      config.mounts.push({ destination: "/mnt", source: "/etc", options });
+    });
+    const { stdout } = await box.ok(["--log", log, "run", "--bundle", bundle.directory, box.id()]);
+    expect(parseMountinfo(stdout).find((l) => l.point === "/mnt")).toMatchObject({ root: "/etc" });
+    expect(readFileSync(log, "utf8")).toContain(
+      `]: a bind mount ignores \\"mode=755,size=1k\\": options of a new tmpfs`,
+    );
   });
   ours("a relative one counts from / and is warned about", async () => {
     const log = join(box.directory, "relative.log");

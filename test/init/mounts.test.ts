@@ -169,7 +169,7 @@ describe("/proc", () => {
 });
 
 describe("bind", () => {
-  test("the source is what it was when it was opened, whatever its path is later", () => {
+  test("with a user namespace, the source is what it was before the namespaces, whatever its path is later", () => {
     const [source, other] = ["source", "other"].map((name) => {
       const path = join(bundle, name);
       mkdirSync(path);
@@ -180,8 +180,16 @@ describe("bind", () => {
       renameSync(source, `${source}.away`);
       renameSync(other, source);
     };
-    make(
-      [{ destination: "/mnt", type: "bind", source: "source", options: ["bind"] }],
+    withContainer(
+      bundle,
+      makeConfig({
+        mounts: [{ destination: "/mnt", type: "bind", source: "source", options: ["bind"] }],
+        linux: {
+          namespaces: (["user", "pid", "mount", "ipc", "uts", "network"] as const).map((type) => ({ type })),
+          uidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
+          gidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
+        },
+      }),
       (made) => expect(readFileSync(made.path("/mnt/name"), "utf8")).toBe("source"),
       { meanwhile },
     );
@@ -198,10 +206,10 @@ describe("bind", () => {
   test("options of file systems are refused", () => {
     expect(() =>
       make(
-        [{ destination: "/mnt", type: "bind", source: "/tmp", options: ["bind", "size=1k", "bogus"] }],
+        [{ destination: "/mnt", type: "bind", source: "/tmp", options: ["bind", "size=1k", "bogus,data=1"] }],
         () => {},
       ),
-    ).toThrow('mounts[2].options: a bind mount takes no options of a file system, and has "size=1k,bogus"');
+    ).toThrow('mounts[2].options: a bind mount takes no options of a file system, and has "bogus,data=1"');
   });
   test("a file on a directory", () => {
     expect(() =>
