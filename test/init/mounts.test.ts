@@ -180,6 +180,7 @@ describe("bind", () => {
       renameSync(source, `${source}.away`);
       renameSync(other, source);
     };
+    mkdirSync(inRootfs("mnt")); // the container's root may not make it here
     withContainer(
       bundle,
       makeConfig({
