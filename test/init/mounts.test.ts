@@ -1,6 +1,8 @@
 // mounts[], made for real by init. What a user sees of each option is in the end-to-end tests; here are the cases that
 // need a hostile root file system, a moment in between, or a look from outside.
+
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   lstatSync,
@@ -180,7 +182,7 @@ describe("bind", () => {
       renameSync(source, `${source}.away`);
       renameSync(other, source);
     };
-    mkdirSync(inRootfs("mnt")); // the container's root may not make it here
+    spawnSync("chown", ["-R", "100000:100000", join(bundle, "rootfs")]); // its root may make things in it
     withContainer(
       bundle,
       makeConfig({
