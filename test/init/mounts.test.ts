@@ -186,7 +186,7 @@ describe("bind", () => {
     withContainer(
       bundle,
       makeConfig({
-        mounts: [{ destination: "/mnt", type: "bind", source: "source", options: ["bind"] }],
+        mounts: [PROC, DEV, { destination: "/mnt", type: "bind", source: "source", options: ["bind"] }],
         linux: {
           namespaces: (["user", "pid", "mount", "ipc", "uts", "network"] as const).map((type) => ({ type })),
           uidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
