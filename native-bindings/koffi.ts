@@ -10,6 +10,8 @@ export interface Koffi {
   address(value: Uint8Array): bigint;
   /** The memory that a pointer points to, as it is. */
   view(pointer: unknown, length: number): ArrayBuffer;
+  /** With type `char` and length -1: the text at an address, up to its NUL. */
+  decode(address: bigint, type: "char", length: -1): string;
 }
 
 interface Loaded {

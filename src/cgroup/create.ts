@@ -21,7 +21,9 @@ export function createCgroup(plan: CgroupPlan): void {
   const made: string[] = [];
   try {
     for (const directory of plan.directories) {
-      if (!makeDirectory(directory.path, directory.mountPoint, made)) refuseProcesses(directory.path);
+      const isNew = makeDirectory(directory.path, directory.mountPoint, made);
+      // systemd has made its unit's around the launcher.
+      if (!isNew && plan.unit === undefined) refuseProcesses(directory.path);
       prepareDirectory(directory, plan.record);
     }
     writeResources(plan.record, plan.writes);

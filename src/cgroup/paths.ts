@@ -2,6 +2,7 @@
 import { posix } from "node:path";
 import { TsruncError } from "../errors.ts";
 import type { CgroupDirectory, CgroupLayout, CgroupRecord, CgroupRequest, Hierarchy } from "./types.ts";
+import { placeUnit } from "./unit.ts";
 
 /**
  * The v1 hierarchies that a container joins, in that order. Named ones but systemd's belong to other service
@@ -21,12 +22,16 @@ export interface CgroupPlacement {
 /**
  * The container's directories. An absolute cgroupsPath counts from the mount point, a relative one from the cgroup
  * of this process (v1) or its parent (v2: a cgroup with processes cannot have controllers below it); without one
- * it is the container's id, relative. Throws TsruncError if the host has no cgroups.
+ * it is the container's id, relative. With the systemd driver they are where systemd has the unit. Throws
+ * TsruncError if the host has no cgroups.
  */
 export function placeCgroup(layout: CgroupLayout, request: CgroupRequest): CgroupPlacement {
   const { mode, unified, controllers } = layout;
   if (mode === "none") throw new TsruncError("no cgroup mount found in mountinfo");
-  const inner = findInnerPath(request);
+  const unit = request.systemd && placeUnit(request, request.systemd);
+  if (unit && request.systemd?.isUser && mode !== "v2")
+    throw new TsruncError("systemd cgroups of an ordinary user need cgroup v2");
+  const inner = unit?.cgroup ?? findInnerPath(request);
   const paths: Record<string, string> = {};
   const directories = new Map<string, { hierarchies: string[]; mountPoint: string; path: string }>();
   const add = (name: string, mountPoint: string, path: string): void => {
@@ -44,7 +49,7 @@ export function placeCgroup(layout: CgroupLayout, request: CgroupRequest): Cgrou
       const hierarchy = controllers.get(name);
       if (!hierarchy) continue;
       const base = inner.startsWith("/") ? hierarchy.mountPoint : ownDirectory(hierarchy, hierarchy.own);
-      add(name, hierarchy.mountPoint, posix.join(base, inner));
+      add(name, hierarchy.mountPoint, unit ? ownDirectory(hierarchy, inner) : posix.join(base, inner));
     }
   }
   if (unified) {
@@ -52,9 +57,13 @@ export function placeCgroup(layout: CgroupLayout, request: CgroupRequest): Cgrou
     // counts from its root: as runc since 1.1.
     const isBelowOwn = mode === "v2" && !inner.startsWith("/");
     const base = isBelowOwn ? ownDirectory(unified, posix.dirname(unified.own)) : unified.mountPoint;
-    add("unified", unified.mountPoint, posix.join(base, inner));
+    add("unified", unified.mountPoint, unit ? ownDirectory(unified, inner) : posix.join(base, inner));
   }
-  return { record: { driver: "cgroupfs", mode, paths }, directories: [...directories.values()] };
+  const record: CgroupRecord =
+    unit && request.systemd
+      ? { driver: "systemd", unit: { name: unit.name, isUser: request.systemd.isUser }, mode, paths }
+      : { driver: "cgroupfs", mode, paths };
+  return { record, directories: [...directories.values()] };
 }
 
 /** The cleaned cgroupsPath, or the id: absolute or relative, without `..` and never the hierarchy's root. */

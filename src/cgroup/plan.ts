@@ -1,17 +1,29 @@
 // Plans a container's cgroup: where it is, and which values go into which of its files. Pure.
+import { formatJson } from "../spec/json.ts";
 import type { Resources } from "../spec/resources.ts";
 import { planBlockIoV1, planBlockIoV2 } from "./block-io.ts";
 import { planCpuV1, planCpuV2 } from "./cpu.ts";
 import { planCpuset } from "./cpuset.ts";
 import { planDevicesV1, planDevicesV2 } from "./devices.ts";
+import type { BusValue } from "./gvariant.ts";
 import { planHugetlb } from "./hugetlb.ts";
 import { planMemoryV1, planMemoryV2 } from "./memory.ts";
 import { planNetworkV1, refuseNetworkV2 } from "./network.ts";
 import { placeCgroup } from "./paths.ts";
 import { planPids } from "./pids.ts";
 import { planRdma } from "./rdma.ts";
-import type { CgroupLayout, CgroupPlan, CgroupRecord, CgroupRequest, CgroupWrite } from "./types.ts";
+import type {
+  CgroupLayout,
+  CgroupPlan,
+  CgroupRecord,
+  CgroupRequest,
+  CgroupWrite,
+  UnitPlan,
+  UnitProperty,
+} from "./types.ts";
 import { planUnified, refuseUnifiedV1 } from "./unified.ts";
+import { placeUnit, planUnit } from "./unit.ts";
+import { planDeviceProperties, planUnitProperties } from "./unit-properties.ts";
 
 /** Throws TsruncError for a request that this host's cgroups cannot carry out. */
 export function planCgroup(layout: CgroupLayout, request: CgroupRequest): CgroupPlan {
@@ -19,8 +31,10 @@ export function planCgroup(layout: CgroupLayout, request: CgroupRequest): Cgroup
   const resources = request.resources ?? {};
   const rules = resources.devices ?? [];
   const writes = planWrites(record.mode, resources);
+  const unit = planScope(record, request);
   const plan = {
     record,
+    ...(unit ? { unit } : {}),
     directories,
     writes: writes.filter((write) => !isLate(write)),
     lateWrites: writes.filter(isLate),
@@ -30,6 +44,23 @@ export function planCgroup(layout: CgroupLayout, request: CgroupRequest): Cgroup
     return { ...plan, writes: [...planDevicesV1(rules), ...plan.writes] };
   const filter = planDevicesV2(rules, dir);
   return filter ? { ...plan, deviceFilter: filter } : plan;
+}
+
+/** The unit of the systemd driver. */
+function planScope({ mode, unit }: CgroupRecord, request: CgroupRequest): UnitPlan | undefined {
+  const { systemd, resources = {} } = request;
+  if (unit === undefined || systemd === undefined) return undefined;
+  const isLateProperty = ({ name }: UnitProperty): boolean => name === "TasksMax";
+  const all = planUnitProperties(mode, resources, systemd);
+  return {
+    record: unit,
+    properties: [
+      ...planUnit(request, placeUnit(request, systemd), mode === "v2"),
+      ...planDeviceProperties(resources.devices ?? []),
+      ...all.filter((property) => !isLateProperty(property)),
+    ],
+    lateProperties: all.filter(isLateProperty),
+  };
 }
 
 /** A limit that init would meet itself. */
@@ -80,12 +111,23 @@ function planWritesV2(resources: Resources): readonly CgroupWrite[] {
 export function describeCgroupPlan(plan: CgroupPlan): readonly string[] {
   const { record, deviceFilter } = plan;
   const line = (call: string, why: string): string => `host  ${call}  # ${why}`;
+  const describeProperties = (properties: readonly UnitProperty[]): string =>
+    properties.map(({ name, value }) => `${name}=${formatValue(value)}`).join(" ");
   const describeWrite = ({ hierarchy, file, value, why }: CgroupWrite): string =>
     line(
       `write(${JSON.stringify(`${record.paths[hierarchy] ?? ""}/${file}`)}, ${JSON.stringify(value)})`,
       why,
     );
+  const { unit } = plan;
   return [
+    ...(unit
+      ? [
+          line(
+            `StartTransientUnit(${unit.record.name}: ${describeProperties(unit.properties)})`,
+            "linux.cgroupsPath",
+          ),
+        ]
+      : []),
     ...plan.directories.map((d) => line(`mkdir(${JSON.stringify(d.path)}, 0755)`, "linux.cgroupsPath")),
     ...plan.writes.map(describeWrite),
     ...(deviceFilter
@@ -94,6 +136,19 @@ export function describeCgroupPlan(plan: CgroupPlan): readonly string[] {
           line(`bpf(BPF_PROG_ATTACH, ${JSON.stringify(deviceFilter.dir)})`, deviceFilter.why),
         ]
       : []),
+    ...(unit && unit.lateProperties.length > 0
+      ? [
+          line(
+            `SetUnitProperties(${unit.record.name}: ${describeProperties(unit.lateProperties)})`,
+            "linux.resources",
+          ),
+        ]
+      : []),
     ...plan.lateWrites.map(describeWrite),
   ];
+}
+
+function formatValue(value: BusValue): string {
+  if (value instanceof Uint8Array) return `0x${Buffer.from(value).toString("hex")}`;
+  return formatJson(value);
 }

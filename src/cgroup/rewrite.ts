@@ -11,15 +11,20 @@ const LIFTS: readonly (readonly [prefix: string, value: string])[] = [
 
 /**
  * Writes as {@link writeResources}; after an error the files have again what they had. What cannot be set back is
- * told in the error. Throws TsruncError, SyscallError.
+ * told in the error. `andThen` belongs to it: so they have after an error of its. Throws TsruncError, SyscallError.
  */
-export function rewriteResources(record: CgroupRecord, writes: readonly CgroupWrite[]): void {
+export function rewriteResources(
+  record: CgroupRecord,
+  writes: readonly CgroupWrite[],
+  andThen?: () => void,
+): void {
   const before = writes.flatMap((write) => {
     const other = typeof write.ifMissing === "object" ? [{ ...write, ...write.ifMissing }] : [];
     return [write, ...other].flatMap((one) => invert(record, one));
   });
   try {
     writeResources(record, writes);
+    andThen?.();
   } catch (error) {
     try {
       writeResources(record, before.reverse());

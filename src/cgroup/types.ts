@@ -1,6 +1,7 @@
 // What the cgroup room works on: the host's hierarchies, the plan for one container's cgroup, and what the
 // container's state keeps of it. All plain data.
 import type { Resources } from "../spec/resources.ts";
+import type { BusValue } from "./gvariant.ts";
 
 /**
  * `v1`: controllers in hierarchies of their own; `hybrid`: that, and a cgroup2 hierarchy without controllers;
@@ -27,7 +28,9 @@ export interface CgroupLayout {
 
 /** What the container's state keeps of its cgroup: plain JSON. */
 export interface CgroupRecord {
-  readonly driver: "cgroupfs";
+  readonly driver: "cgroupfs" | "systemd";
+  /** The unit that systemd has for it; undefined for cgroupfs. */
+  readonly unit?: UnitRecord;
   readonly mode: Exclude<CgroupMode, "none">;
   /**
    * The container's directory in each hierarchy, absolute, by controller (`memory`, `name=systemd`) and
@@ -70,8 +73,42 @@ export interface DeviceFilter {
   readonly why: string;
 }
 
+export interface UnitRecord {
+  /** `tsrunc-web.scope`. */
+  readonly name: string;
+  /** It is the user's manager that has it, not the system's. */
+  readonly isUser: boolean;
+}
+
+/** A property of a unit as systemd has it on D-Bus (org.freedesktop.systemd1(5)). */
+export interface UnitProperty {
+  readonly name: string;
+  /** D-Bus type of the value. */
+  readonly signature: string;
+  readonly value: BusValue;
+}
+
+/** The transient unit that systemd makes around the container's first process. */
+export interface UnitPlan {
+  readonly record: UnitRecord;
+  readonly properties: readonly UnitProperty[];
+  /** Those that go with `lateWrites`. */
+  readonly lateProperties: readonly UnitProperty[];
+}
+
+/** What the systemd driver has to know of the manager. */
+export interface SystemdFacts {
+  readonly isUser: boolean;
+  /** 252 and the like. */
+  readonly version: number;
+  /** The manager's own cgroup, below which all its units are; `/` or empty on a host. */
+  readonly controlGroup: string;
+}
+
 export interface CgroupPlan {
   readonly record: CgroupRecord;
+  /** systemd driver only: it makes the directories that it knows of. */
+  readonly unit?: UnitPlan;
   /** In the order in which they are made and joined. */
   readonly directories: readonly CgroupDirectory[];
   /** In the order in which they are written, before any process joins. */
@@ -92,4 +129,7 @@ export interface CgroupRequest {
   readonly cgroupsPath?: string | undefined;
   /** `linux.resources`. */
   readonly resources?: Resources | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** Given for the systemd driver. */
+  readonly systemd?: SystemdFacts | undefined;
 }

@@ -21,7 +21,7 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
     linux: {
       namespaces: NAMESPACE_TYPES.filter((type) => existsSync(`/proc/self/ns/${NAMESPACES[type][2]}`)).sort(),
       capabilities: CAPABILITIES.slice(0, readLastCapability() + 1),
-      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
       seccomp,
       apparmor: off,
       selinux: off,

@@ -1,6 +1,5 @@
 // Options that create, run and plan share.
 import type { CreateOptions } from "../container/options.ts";
-import { TsruncError } from "../errors.ts";
 import { getId, type Invocation } from "./command.ts";
 import { getText, hasFlag, type OptionSpec, type OptionValues, pickText } from "./option.ts";
 
@@ -60,10 +59,9 @@ export function readPreserveFds(options: OptionValues): number {
   return Number(getText(options, "preserve-fds") ?? "0");
 }
 
-/** Values of CREATE_OPTIONS. Throws TsruncError for what is not supported. */
+/** Values of CREATE_OPTIONS. */
 export function readCreateOptions(invocation: Invocation): CreateOptions {
   const { options, systemdCgroup } = invocation;
-  if (systemdCgroup) throw new TsruncError("not supported yet: --systemd-cgroup");
   return {
     id: getId(invocation),
     bundle: getText(options, "bundle") || ".",

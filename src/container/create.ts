@@ -1,7 +1,6 @@
 // `create`: everything up to an init that waits for `start`.
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { createCgroup, writeLateLimits } from "../cgroup/create.ts";
 import { planSelfJoin } from "../cgroup/self-join.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
 import { holdProcess } from "../compile/process.ts";
@@ -9,7 +8,6 @@ import type { Context } from "../context.ts";
 import { messageOf, TsruncError } from "../errors.ts";
 import { connectConsoleSocket } from "../host/console.ts";
 import { copyUp } from "../host/copy-up.ts";
-import { attachDeviceFilter } from "../host/device-filter.ts";
 import { closeFd } from "../host/fd.ts";
 import { runHooks } from "../host/hooks.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
@@ -23,6 +21,7 @@ import { PlanBuilder } from "../plan/build.ts";
 import type { HostAction } from "../plan/host-action.ts";
 import { describeSteps } from "../plan/print.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
+import { adoptLauncher, limitProcesses, openCgroup } from "./cgroup.ts";
 import { destroyContainer } from "./delete.ts";
 import { withNewContainer } from "./lock.ts";
 import { containerEnv, firstRecord, type Prepared } from "./prepare.ts";
@@ -30,17 +29,27 @@ import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
 import { describeFsError, writeRecord } from "./store.ts";
 
-/** `console`: the terminal's receiver as an open descriptor, instead of `--console-socket`. */
+export interface CreateExtras {
+  /** The terminal's receiver as an open descriptor, instead of `--console-socket`. */
+  readonly console?: number | undefined;
+  /** See {@link Session}: for tests. */
+  readonly injectFailure?: Session["injectFailure"];
+}
+
+/**
+ * Makes a container whose init waits for `start`. Throws TsruncError and ConfigError; after an error nothing of the
+ * container is left.
+ */
 export async function createContainer(
   ctx: Context,
   prepared: Prepared,
-  console?: number,
+  extras: CreateExtras = {},
 ): Promise<ContainerRecord> {
-  checkConsole(prepared, console);
+  checkConsole(prepared, extras.console);
   return withNewContainer(ctx, prepared.options.id, () => {
     const made = new Made(ctx, prepared);
     try {
-      return made.make(console);
+      return made.make(extras);
     } catch (error) {
       made.undo();
       throw error;
@@ -67,6 +76,8 @@ class Made {
   #session: Session | undefined;
   #fds: number[] = [];
   #init: Launched | undefined;
+  /** False: what is in its place may be another container's, with processes that must live. */
+  #ownsCgroup = false;
 
   constructor(ctx: Context, prepared: Prepared) {
     this.#ctx = ctx;
@@ -74,7 +85,7 @@ class Made {
     this.#record = firstRecord(ctx, prepared);
   }
 
-  make(console: number | undefined): ContainerRecord {
+  make({ console, injectFailure }: CreateExtras): ContainerRecord {
     const { options, config, facts, cgroup, keepFds, text } = this.#prepared;
     const ctx = this.#ctx;
     const paths = containerPaths(ctx.root, options.id);
@@ -82,8 +93,9 @@ class Made {
     const profile = config.linux?.seccomp;
     const seccomp = profile && loadFilter(ctx, profile, facts.arch);
     writeFileSync(paths.config, text, { mode: 0o600 });
-    createCgroup(cgroup);
-    if (cgroup.deviceFilter) attachDeviceFilter(ctx, cgroup.deviceFilter);
+    ctx.log.debug("the state directory is made and locked");
+    this.#ownsCgroup = openCgroup(ctx, cgroup);
+    ctx.log.debug("the cgroup is made");
     const startSocket = openStartSocket(ctx, paths.dir);
     this.#fds.push(startSocket);
     let consoleSocket = console;
@@ -93,7 +105,9 @@ class Made {
     }
     const pass = [startSocket, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
     this.#init = launchInit(ctx, { stdio: ctx.stdio, pass });
-    const session = openSession(this.#init, facts.arch);
+    this.#ownsCgroup = adoptLauncher(ctx, cgroup, this.#init.launcherPid) || this.#ownsCgroup;
+    ctx.log.debug(`init is launched as process ${this.#init.launcherPid}`);
+    const session = openSession(this.#init, facts.arch, injectFailure);
     this.#session = session;
     const { id, noPivot, noNewKeyring } = options;
     const join = planSelfJoin(cgroup.record);
@@ -104,7 +118,9 @@ class Made {
       consoleSocket,
       cgroup: join,
     });
+    ctx.log.debug(`the plan is compiled: ${compiled.plan.steps.length} steps`);
     runPlan(session, compiled.plan, (step) => this.#perform(session, step));
+    ctx.log.debug(`the container is set up, its first process is ${session.pid}`);
     const passwd = compiled.passwd && session.outputs.get(compiled.passwd);
     const env = containerEnv(ctx, config, passwd);
     const plan = { env, keepFds, nofile: ctx.callerNofile, seccomp, socket: startSocket };
@@ -116,6 +132,7 @@ class Made {
     if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, this.#record.pid);
     this.#record = { ...this.#record, phase: "created" };
     writeRecord(ctx, this.#record);
+    ctx.log.debug("init waits for start");
     return this.#record;
   }
 
@@ -141,7 +158,7 @@ class Made {
         return;
       }
       case "write-late-limits":
-        writeLateLimits(cgroup);
+        limitProcesses(this.#ctx, cgroup);
         return;
       case "raise-rlimits":
         raiseRlimits(libc, session.pid, action.limits);
@@ -171,11 +188,11 @@ class Made {
       if (this.#session) closeSession(this.#session); // init ends
       const pid = this.#session?.pid || this.#init?.launcherPid;
       if (this.#init && pid) this.#init.libc.kill(pid, 9);
-      destroyContainer(this.#ctx, this.#record);
+      destroyContainer(this.#ctx, this.#ownsCgroup ? this.#record : { ...this.#record, cgroup: null });
     } catch (error) {
       this.#ctx.log.warn(`clean up after a failed create: ${messageOf(error)}`);
     }
-    if (this.#init && this.#session?.pid === 0) this.#init.libc.waitpid(this.#init.launcherPid, null, 0);
+    if (this.#init && !this.#session?.pid) this.#init.libc.waitpid(this.#init.launcherPid, null, 0);
     if (this.#init && this.#session?.pid) this.#init.libc.waitpid(this.#session.pid, null, 0);
     this.#session = undefined;
   }

@@ -1,11 +1,12 @@
 // Removes a container: its processes, its cgroup, its state; then its poststop hooks run.
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { isFrozen, killCgroup, readCgroupPids, removeCgroup, setFreezer } from "../cgroup/control.ts";
+import { isFrozen, killCgroup, readCgroupPids, setFreezer } from "../cgroup/control.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { releaseMounts } from "../host/release-mounts.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
+import { closeCgroup } from "./cgroup.ts";
 import { withContainerLock } from "./lock.ts";
 import type { ContainerRecord } from "./record.ts";
 import { describeState } from "./state.ts";
@@ -70,10 +71,12 @@ export function destroyContainer(ctx: Context, record: ContainerRecord): void {
     // With the first process of a pid namespace the kernel has ended all others; some may have joined from outside.
     const mayHaveMore = !record.hasOwnPidNamespace || record.phase === "creating";
     if (mayHaveMore || readCgroupPids(record.cgroup).length > 0) killCgroup(record.cgroup);
-    removeCgroup(record.cgroup);
+    closeCgroup(ctx, record.cgroup);
   }
+  ctx.log.debug("the cgroup is removed");
   if (record.keptMounts) releaseMounts(ctx, record.rootfs, record.keptMounts);
   removeContainerDir(ctx, record.id);
+  ctx.log.debug("the state directory is removed");
 }
 
 /** Kills every process of a container; it is `stopped` then. Throws when its first process does not end. */

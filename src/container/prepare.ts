@@ -14,6 +14,7 @@ import { isWithin } from "../compile/rootfs.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
 import { collectFacts } from "../host/probe.ts";
+import { readSystemdFacts } from "../host/systemd.ts";
 import { checkJoinedMappings } from "../host/user-namespace.ts";
 import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config.ts";
 import { SPEC_VERSION } from "../spec/state.ts";
@@ -36,11 +37,11 @@ export interface Prepared {
 /** Reads and checks the bundle. Throws ConfigError and TsruncError; makes nothing. */
 export function prepareContainer(ctx: Context, options: CreateOptions): Prepared {
   checkId(options.id);
-  if (options.systemdCgroup) throw new TsruncError("not supported yet: --systemd-cgroup");
   if (options.pidfdSocket !== undefined) throw new TsruncError("not supported yet: --pidfd-socket");
   const bundle = resolve(ctx.cwd, options.bundle);
   const text = readConfigFile(join(bundle, options.configFile));
   const config = parseConfig(text, { requireProcess: true });
+  ctx.log.debug("config.json is read and checked");
   const user = readNamespaces(config).joined.get("user");
   if (user && (config.linux?.uidMappings ?? config.linux?.gidMappings) !== undefined)
     checkJoinedMappings(ctx, user.path, {
@@ -52,12 +53,15 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
     id: options.id,
     cgroupsPath: config.linux?.cgroupsPath,
     resources: config.linux?.resources,
+    annotations: config.annotations,
+    systemd: options.systemdCgroup ? readSystemdFacts(ctx) : undefined,
   };
   const cgroup = planCgroup(layout, request);
   const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record));
   for (const warning of configWarnings(config)) ctx.log.warn(warning);
   const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
   if (warning !== undefined) ctx.log.warn(warning);
+  ctx.log.debug("the host is looked at");
   const last = 3 + options.preserveFds + Number(ctx.env.LISTEN_FDS ?? 0);
   const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
   return { options, text, config, facts, cgroup, keepFds };

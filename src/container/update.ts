@@ -5,11 +5,13 @@ import { isFrozen, setFreezer } from "../cgroup/freezer.ts";
 import { planWrites } from "../cgroup/plan.ts";
 import { rewriteResources } from "../cgroup/rewrite.ts";
 import type { CgroupRecord } from "../cgroup/types.ts";
+import { planDeviceProperties, planUnitProperties } from "../cgroup/unit-properties.ts";
 import { completeChange, mergeResources } from "../cgroup/update.ts";
 import { writeResources } from "../cgroup/write.ts";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import { replaceDeviceFilter } from "../host/device-filter.ts";
+import { readSystemdFacts, setUnitProperties } from "../host/systemd.ts";
 import { parseConfig, parseResources, type Resources } from "../spec/config.ts";
 import { formatJson } from "../spec/json.ts";
 import { withContainerLock } from "./lock.ts";
@@ -34,7 +36,13 @@ export async function updateContainer(ctx: Context, id: string, change: Resource
     const current = readResources(ctx, id);
     const writes = planWrites(cgroup.mode, completeChange(current, change));
     const updateDevices = planDevices(ctx, cgroup, current, change);
-    rewriteResources(cgroup, writes);
+    const updateUnit = planUnitChange(ctx, cgroup, current, change);
+    rewriteResources(cgroup, writes, () => {
+      if (updateUnit === undefined) return;
+      updateUnit();
+      // systemd has written what it makes of the properties, such as whole percents of a CPU.
+      writeResources(cgroup, writes);
+    });
     updateDevices?.();
     saveResources(ctx, id, mergeResources(current, change));
   });
@@ -60,6 +68,22 @@ function saveResources(ctx: Context, id: string, resources: Resources): void {
   } catch (error) {
     throw describeFsError("container's resources", error);
   }
+}
+
+/** Plans the change of the unit's properties, if systemd has one, and gives what carries it out. */
+function planUnitChange(
+  ctx: Context,
+  { mode, unit }: CgroupRecord,
+  current: Resources,
+  change: Resources,
+): (() => void) | undefined {
+  if (unit === undefined) return undefined;
+  const facts = readSystemdFacts(ctx);
+  const properties = [
+    ...planUnitProperties(mode, completeChange(current, change), facts),
+    ...(change.devices === undefined ? [] : planDeviceProperties(change.devices)),
+  ];
+  return () => setUnitProperties(ctx, unit, properties);
 }
 
 /** Plans the change of devices, if there is one, and gives what carries it out. */

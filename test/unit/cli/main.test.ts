@@ -108,8 +108,6 @@ describe("what is wrong with the command line", () => {
     ["--root /../ list", "must not be /"],
     ["list --format yaml", "invalid format option: yaml"],
     ["kill a FOO", 'unknown signal \\"FOO\\"'],
-    ["--systemd-cgroup create a", "tsrunc create failed: not supported yet: --systemd-cgroup"],
-    ["--systemd-cgroup run a", "tsrunc run failed: not supported yet: --systemd-cgroup"],
   ];
   for (const [argv, message] of values) {
     test(argv, async () => {
