@@ -52,7 +52,7 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
   let pidfd: number | undefined;
   const undo: (() => void)[] = [];
   try {
-    const record = await createContainer(ctx, prepared, pair?.init);
+    const record = await createContainer(ctx, prepared, { console: pair?.init });
     try {
       pidfd = openPidfd(libc, record.pid);
       if (pidfd === undefined) throw new TsruncError("the container's process ended before its start");
