@@ -29,8 +29,10 @@ export async function deleteContainer(ctx: Context, id: string, options: { force
   try {
     deleted = await withContainerLock(ctx, id, () => deleteLocked(ctx, id, options.force));
   } catch (error) {
-    // Another command has deleted it meanwhile: what was asked for holds.
-    if (options.force && !hasContainerDir(ctx, id)) return;
+    // Another command has deleted it meanwhile, or is removing the directory, and with it this command's bid for the
+    // lock: what was asked for holds.
+    const isGone = messageOf(error) === phrases.absent || !hasContainerDir(ctx, id);
+    if (options.force && isGone) return;
     throw error;
   }
   if (deleted !== undefined) await runPoststop(ctx, deleted);
