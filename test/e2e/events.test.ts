@@ -81,6 +81,7 @@ describe("statistics", () => {
       (await peer.ok(["ps", id, "-eo", "pid,comm"])).stdout.includes("sleep"),
     );
     await peer.ok(["pause", id]);
+    await Bun.sleep(500); // the period of its CPU quota goes on to its end
     const theirs = readData((await peer.ok(["events", "--stats", id])).stdout);
     const stats = describeStats(readCgroupStats(findCgroup(await readPid(peer, id))));
     const ours = readData(formatJson({ type: "stats", id, data: stats }));

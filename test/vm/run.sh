@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs tests in a guest that has what this machine may lack: unified cgroup v2, systemd, AppArmor.
-# usage: run.sh [FILE...]   all of test/vm unless given; any other test file of the project's runs there too
+# usage: run.sh [FILE...]   test files of the project; all of test/vm, and some more, unless given
 # TSRUNC_VM_TIMEOUT: seconds for everything (1200). TSRUNC_VM_DIST: the build to test (dist).
 # The image is built once and kept in ${XDG_CACHE_HOME:-$HOME/.cache}/tsrunc-vm. The last line of the output is
 # `N passed, N failed, N skipped`; where no guest can be booted, one test is skipped, and the reason printed.
@@ -53,7 +53,8 @@ pid=
 trap '[[ -z $pid ]] || kill "$pid" 2>/dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-(($# > 0)) || set -- test/vm/*.test.*
+# By default also the tests of commands that work otherwise on cgroup2.
+(($# > 0)) || set -- test/vm/*.test.* test/cgroup/v2.test.ts test/e2e/{events,exec-cgroup,pause,ps,stats}.test.ts
 realpath --relative-to=. "$@" >"$work/selected"
 tar -cf "$work/project.tar" --exclude=node_modules/@biomejs --exclude=node_modules/@typescript \
   package.json tsconfig.json src bin native-bindings spec-fixtures test scripts node_modules -C "$work" selected
