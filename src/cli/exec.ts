@@ -1,5 +1,5 @@
 import type { ExecOptions } from "../container/options.ts";
-import { TsruncError, UsageError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { CONTAINER_ID, type CommandDefinition, getId, type Invocation } from "./command.ts";
 import { parseId, parseUser } from "./exec-user.ts";
 import { getList, getText, hasFlag, type OptionSpec, pickText } from "./option.ts";
@@ -43,9 +43,6 @@ export const command: CommandDefinition = {
 
 function readExecOptions(invocation: Invocation): ExecOptions {
   const { options } = invocation;
-  for (const name of ["process-label", "apparmor"]) {
-    if (options.has(name)) throw new TsruncError(`not supported yet: --${name}`);
-  }
   const args = invocation.args.slice(1);
   if (args.length === 0 && !options.has("process")) throw new UsageError("process args cannot be empty");
   const user = getText(options, "user");
@@ -60,6 +57,8 @@ function readExecOptions(invocation: Invocation): ExecOptions {
     additionalGids: getList(options, "additional-gids").map((gid) => parseId(gid, "group")),
     caps: getList(options, "cap"),
     noNewPrivs: hasFlag(options, "no-new-privs"),
+    ...pickText(options, "process-label", "processLabel"),
+    ...pickText(options, "apparmor", "apparmor"),
     ...readPipeOptions(options),
     detach: hasFlag(options, "detach"),
     preserveFds: readPreserveFds(options),

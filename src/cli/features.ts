@@ -12,6 +12,7 @@ const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer",
 
 /** What this build does, of that what this kernel knows ("Features structure" in features.md). */
 export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Features {
+  const on = { enabled: true };
   const off = { enabled: false };
   return {
     ociVersionMin: "1.0.0",
@@ -23,8 +24,8 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
       capabilities: CAPABILITIES.slice(0, readLastCapability() + 1),
       cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
       seccomp,
-      apparmor: off,
-      selinux: off,
+      apparmor: on,
+      selinux: on,
       intelRdt: off,
       mountExtensions: { idmap: off },
       netDevices: off,

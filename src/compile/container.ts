@@ -9,6 +9,7 @@ import { createDevices } from "./devices.ts";
 import { checkExecutable } from "./executable.ts";
 import type { Facts } from "./facts.ts";
 import { ALL_CAPABILITIES, resolveCapabilities, setGroups } from "./identity.ts";
+import { findMountLabel, hasLabels, labelKeys, labelProcess } from "./lsm.ts";
 import { openMountSources } from "./mount-sources.ts";
 import { mountAll } from "./mounts.ts";
 import {
@@ -27,9 +28,10 @@ import {
 import { maskPaths, protectPaths } from "./paths.ts";
 import { enterRootfs } from "./pivot.ts";
 import { becomeProcess, checkCwd, joinKeyring, lacksHome, type ProcessPlan, readPasswd } from "./process.ts";
+import { openPrivateProcfs } from "./procfs.ts";
 import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "./rootfs.ts";
 import { resetScheduling, setScheduling } from "./scheduling.ts";
-import { openPrivateProcfs, writeSysctls } from "./sysctl.ts";
+import { writeSysctls } from "./sysctl.ts";
 
 const PR_SET_NAME: NumberArg = { kind: "number", value: 15, text: "PR_SET_NAME" };
 
@@ -78,11 +80,12 @@ export function compileContainer(
   raiseRlimits(p, process); // from outside, while init is still root
   p.at("", "lead a session of its own", () => p.call("setsid", []));
   if (namespaces.created.has("cgroup")) createCgroupNamespace(p); // its root is the cgroup joined above
-  if (!options.noNewKeyring) joinKeyring(p, options.id);
+  const earlyProcfs = process.selinuxLabel === undefined ? undefined : openPrivateProcfs(p);
+  if (!options.noNewKeyring) labelKeys(p, earlyProcfs, process, () => joinKeyring(p, options.id));
   if (namespaces.created.has("network")) bringLoopbackUp(p);
 
   // The root file system. Every path below is resolved in it, to a descriptor, before it is used.
-  const hasSysctls = Object.keys(config.linux?.sysctl ?? {}).length > 0;
+  const writesProc = Object.keys(config.linux?.sysctl ?? {}).length > 0 || hasLabels(process, facts.lsm);
   const root = attachRootfs(p, config, facts, sources);
   const mounted = mountAll(p, config, facts, sources, root);
   createDevices(p, config, facts, root, sources); // after the mount on /dev
@@ -90,7 +93,7 @@ export function compileContainer(
   runHooks(p, config, "prestart", false);
   runHooks(p, config, "createRuntime", false);
   runHooks(p, config, "createContainer", true); // the runtime's root is still visible in the namespace
-  const procfs = hasSysctls ? openPrivateProcfs(p) : undefined; // the kernel allows it while the host's is visible
+  const procfs = earlyProcfs ?? (writesProc ? openPrivateProcfs(p) : undefined); // the kernel allows it while the host's is visible
   enterRootfs(p, config, facts, root, { noPivot: options.noPivot });
   if (process.terminal && options.consoleSocket !== undefined)
     openConsole(p, {
@@ -103,10 +106,11 @@ export function compileContainer(
   setNames(p, config);
   if (procfs) writeSysctls(p, config, procfs);
   protectPaths(p, config);
-  maskPaths(p, config);
+  maskPaths(p, config, findMountLabel(config, facts));
   setRootPropagation(p, config); // after the last mount
 
   // The process, as far as it can be prepared before `start`.
+  if (procfs) labelProcess(p, procfs, process, facts.lsm); // a profile that is not loaded is an error of `create`
   setScheduling(p, process, config); // needs privilege
   setGroups(p, process); // decides on access below
   checkCwd(p, process);

@@ -9,9 +9,12 @@ import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
 import { adjustOomScore, nameInit, raiseRlimits } from "./container.ts";
 import { checkExecutable } from "./executable.ts";
+import type { LsmFacts } from "./facts.ts";
 import { setGroups } from "./identity.ts";
+import { hasLabels, labelKeys, labelProcess } from "./lsm.ts";
 import { enterNamespaces } from "./namespaces.ts";
 import { becomeProcess, checkCwd, joinKeyring, lacksHome, type ProcessPlan, readPasswd } from "./process.ts";
+import { openHostProcfs } from "./procfs.ts";
 import { resetScheduling, setAffinity, setScheduling } from "./scheduling.ts";
 
 export interface ExecPlanOptions {
@@ -20,6 +23,7 @@ export interface ExecPlanOptions {
   readonly pidfd: number;
   /** Namespaces of the container that are not the host's. */
   readonly namespaces: readonly NamespaceType[];
+  readonly lsm: LsmFacts;
   /** Absent for a container that has no cgroup. */
   readonly cgroup?: CgroupJoin | undefined;
   readonly consoleSocket?: number | undefined;
@@ -39,12 +43,17 @@ export function compileExec(
   const cgroup = options.cgroup && joinCgroups(p, options.cgroup, options.namespaces.includes("user"));
   if (final) setAffinity(p, "process.execCPUAffinity.final", final);
   else if (!initial) resetScheduling(p);
+  const procfs = hasLabels(process, options.lsm) ? openHostProcfs(p) : undefined;
   enterNamespaces(p, options.pidfd, options.namespaces, cgroup);
   p.at("", "join the container's namespaces", () => p.call("close", [options.pidfd]));
   p.host({ do: "record-process" });
   raiseRlimits(p, process);
   p.at("", "lead a session of its own", () => p.call("setsid", []));
-  joinKeyring(p, options.id);
+  labelKeys(p, procfs, process, () => joinKeyring(p, options.id));
+  if (procfs) {
+    labelProcess(p, procfs, process, options.lsm);
+    p.call("close", [procfs]);
+  }
   if (process.terminal && options.consoleSocket !== undefined)
     openConsole(p, {
       socket: options.consoleSocket,

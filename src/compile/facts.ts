@@ -22,6 +22,12 @@ export interface CgroupMounts {
   readonly links: readonly { readonly name: string; readonly target: string }[];
 }
 
+/** Linux security modules that are in force. */
+export interface LsmFacts {
+  readonly apparmor: boolean;
+  readonly selinux: boolean;
+}
+
 export interface Facts {
   readonly arch: Architecture;
   readonly euid: number;
@@ -38,4 +44,5 @@ export interface Facts {
   readonly cgroupMounts: CgroupMounts;
   /** Bit mask of the capabilities in this process's bounding set. */
   readonly boundingSet: bigint;
+  readonly lsm: LsmFacts;
 }

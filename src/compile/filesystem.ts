@@ -9,6 +9,7 @@ import {
 } from "../linux/mount-options.ts";
 import { flags, NULL, type PlanBuilder } from "../plan/build.ts";
 import type { Result } from "../plan/step.ts";
+import { addMountLabel } from "./lsm.ts";
 import { nameBits, setAttributes } from "./mount-calls.ts";
 
 export interface FileSystem {
@@ -29,17 +30,19 @@ export interface FileSystem {
  */
 const SHARED_TYPES = new Set(["sysfs", "mqueue", "cgroup", "cgroup2"]);
 
-/** `writable`: leave it writable for now, whatever the options say. */
+/** `writable`: leave it writable for now, whatever the options say. `label`: SELinux context of its files. */
 export function describeFileSystem(
   type: string,
   source: string | undefined,
   options: MountOptions,
   writable: boolean,
+  label?: string,
 ): FileSystem {
   const all = mergeAttributes(options);
   const attributes = writable ? all & ~MOUNT_ATTR.MOUNT_ATTR_RDONLY : all;
   const readOnly = (attributes & MOUNT_ATTR.MOUNT_ATTR_RDONLY) !== 0 && !SHARED_TYPES.has(type);
-  return { type, source, attributes, readOnly, superblock: options.superblock, data: options.data };
+  const data = addMountLabel(type, options.data, label);
+  return { type, source, attributes, readOnly, superblock: options.superblock, data };
 }
 
 /**
@@ -118,7 +121,7 @@ export function reconfigure(p: PlanBuilder, target: Result, fs: FileSystem, opti
 }
 
 /** A read-only tmpfs with no room for anything (security.md H4), detached. */
-export function createMask(p: PlanBuilder): Result {
+export function createMask(p: PlanBuilder, label: string | undefined): Result {
   const context = p.call("fsopen", ["tmpfs", flags(FS, "FSOPEN_CLOEXEC")], { name: "context" });
   setString(p, context, "source", "tmpfs");
   setFlag(p, context, "ro");
@@ -129,6 +132,7 @@ export function createMask(p: PlanBuilder): Result {
     tolerate: ["EINVAL"],
     onError: () => p.call("fsconfig", [...inodes, "2", 0]),
   });
+  if (label !== undefined) setString(p, context, "context", label);
   runCommand(p, context, "FSCONFIG_CMD_CREATE");
   const attributes = flags(MOUNT_ATTR, "MOUNT_ATTR_RDONLY");
   const mask = p.call("fsmount", [context, flags(FS, "FSMOUNT_CLOEXEC"), attributes], { name: "mask" });

@@ -1,14 +1,7 @@
 // mounts[] of the config, in their order.
 import { ConfigError } from "../errors.ts";
 import { errnoNumber } from "../linux/errno.ts";
-import {
-  MOUNT_ATTR,
-  PROC_SUPER_MAGIC,
-  STATFS_SIZE,
-  STATX,
-  STATX_OFFSETS,
-  STATX_SIZE,
-} from "../linux/mount-flags.ts";
+import { MOUNT_ATTR, STATX, STATX_OFFSETS, STATX_SIZE } from "../linux/mount-flags.ts";
 import { type MountOptions, mergeAttributes, parseMountOptions } from "../linux/mount-options.ts";
 import { flags, load, type PlanBuilder } from "../plan/build.ts";
 import type { OutBuffer, Result } from "../plan/step.ts";
@@ -23,6 +16,7 @@ import {
   needsMountCall,
   reconfigure,
 } from "./filesystem.ts";
+import { findMountLabel, labelMount } from "./lsm.ts";
 import { moveMount, setPropagation, statFd } from "./mount-calls.ts";
 import {
   describeMount,
@@ -32,6 +26,7 @@ import {
   resolveSource,
 } from "./mount-sources.ts";
 import { ALL_BITS, cleanPath, failAlways, openInRoot, openTarget } from "./mount-target.ts";
+import { checkProcfs } from "./procfs.ts";
 import { chmodAsBefore } from "./tmpfs-mode.ts";
 
 /** What later steps have to know of the mounts. */
@@ -55,6 +50,8 @@ interface State {
   readonly facts: Facts;
   readonly sources: MountSources;
   readonly root: Result;
+  /** SELinux context of the container's files. */
+  readonly label: string | undefined;
   readonly readOnlyLater: { index: number; mount: Result }[];
   /** What is mounted on /proc by now; `stat` holds its mount id. */
   proc?: { readonly mount: Result; stat?: OutBuffer | undefined } | undefined;
@@ -81,7 +78,8 @@ export function mountAll(
   sources: MountSources,
   root: Result,
 ): Mounted {
-  const state: State = { p, facts, sources, root, readOnlyLater: [] };
+  const label = findMountLabel(config, facts);
+  const state: State = { p, facts, sources, root, label, readOnlyLater: [] };
   for (const [index, mount] of (config.mounts ?? []).entries()) {
     const options = parseMountOptions(mount.options ?? []);
     const intent = describeMount(mount, options);
@@ -117,21 +115,14 @@ function mountEntry(state: State, entry: Entry): void {
 function attachBind(state: State, entry: Entry): void {
   const { p, facts } = state;
   const source = state.sources.takeBind(entry.index, entry.mount, entry.options);
-  if (entry.path === "/proc") requireProcfs(p, source, entry);
+  if (entry.path === "/proc")
+    checkProcfs(p, source, `${entry.text}: "/proc" cannot be mounted because it is not of type proc`);
   const isFile = facts.sources.get(resolveSource(facts.bundle, entry.mount.source ?? "")) === "file";
   const target = openTarget(p, state.root, entry.path, {
     kind: isFile ? "file" : "directory",
     failure: `${entry.text}: the destination is a directory and the source is not a directory`,
   });
   attach(state, entry, source, target);
-}
-
-function requireProcfs(p: PlanBuilder, source: Result, entry: Entry): void {
-  const statfs = p.buffer(STATFS_SIZE, "statfs");
-  p.call("fstatfs", [source, statfs]);
-  p.check(load(statfs, 0, 8, "f_type"), ALL_BITS, PROC_SUPER_MAGIC, errnoNumber("EINVAL"), {
-    failure: `${entry.text}: "/proc" cannot be mounted because it is not of type proc`,
-  });
 }
 
 /** Moves a mount into place, closes the target, and gives the mount its propagation. */
@@ -192,12 +183,13 @@ function attachNew(state: State, entry: Entry): void {
     ...(before ? { before } : {}),
     failure: `${entry.text}: filesystem ${JSON.stringify(type)} must be mounted on ordinary directory`,
   });
-  const fs = describeFileSystem(type, mount.source, options, isReadOnlyLater(entry));
+  const fs = describeFileSystem(type, mount.source, options, isReadOnlyLater(entry), state.label);
   if (needsMountCall(fs)) {
     attachByFlags(state, entry, fs, target, before);
     return;
   }
   const created = createFileSystem(p, fs);
+  if (type === "mqueue" && state.label !== undefined) labelMount(p, created, state.label);
   if (before) chmodAsBefore(p, created, before);
   if (isTmpfs && options.tmpcopyup) p.host({ do: "copy-up", from: target.step, to: created.step });
   attach(state, entry, created, target);

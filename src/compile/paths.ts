@@ -16,12 +16,12 @@ const NULL_DEVICE = 1n | (3n << 32n);
  * Covers files with the null device and directories with an empty read-only tmpfs; absent paths are skipped. For
  * init in the root, working directory "/", before the root is hidden from writes by the container's process.
  */
-export function maskPaths(p: PlanBuilder, config: Config): void {
+export function maskPaths(p: PlanBuilder, config: Config, label: string | undefined): void {
   const paths = [...new Set((config.linux?.maskedPaths ?? []).map(cleanPath))];
   if (paths.length === 0) return;
   const [device, tmpfs] = p.at("linux.maskedPaths", "prepare the masks", () => [
     openNullDevice(p),
-    createMask(p),
+    createMask(p, label),
   ]);
   for (const path of paths) {
     p.at("linux.maskedPaths", `mask ${path}`, () => maskPath(p, path, device, tmpfs));

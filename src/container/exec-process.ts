@@ -48,6 +48,8 @@ export function describeProcess(
             permitted: add(caps.permitted),
             ambient,
           },
+    apparmorProfile: options.apparmor || base.apparmorProfile,
+    selinuxLabel: options.processLabel || base.selinuxLabel,
     noNewPrivileges: options.noNewPrivs || base.noNewPrivileges === true,
   };
 }

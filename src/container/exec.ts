@@ -8,6 +8,7 @@ import type { CgroupJoin } from "../compile/cgroup-join.ts";
 import { grantableCapabilities } from "../compile/container.ts";
 import { compileExec, compileExecStart } from "../compile/exec.ts";
 import { resolveCapabilities } from "../compile/identity.ts";
+import { checkLabels } from "../compile/lsm.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { connectConsoleSocket, openConsolePair, receiveMaster } from "../host/console.ts";
@@ -15,6 +16,7 @@ import { findOtherNamespaces } from "../host/container-namespaces.ts";
 import { closeFd } from "../host/fd.ts";
 import { forwardSignals, setChildSubreaper, waitForExit } from "../host/foreground.ts";
 import { launchInit } from "../host/launch.ts";
+import { readLsm } from "../host/lsm.ts";
 import { writePidFile } from "../host/pid-file.ts";
 import { openPoller } from "../host/poller.ts";
 import { parseBoundingSet, readArchitecture } from "../host/probe.ts";
@@ -51,6 +53,7 @@ export async function execContainer(
   });
   const process = describeProcess(ctx, config, options);
   checkConsole(process, options);
+  checkLabels(process, readLsm());
   return options.detach
     ? execDetached(ctx, record, config, process, options)
     : execForeground(ctx, record, config, process, options, signals);
@@ -58,8 +61,6 @@ export async function execContainer(
 
 function refuseUnsupported(options: ExecOptions): void {
   const asked: readonly (readonly [string, boolean])[] = [
-    ["--process-label", options.processLabel !== undefined],
-    ["--apparmor", options.apparmor !== undefined],
     ["--pidfd-socket", options.pidfdSocket !== undefined],
   ];
   for (const [flag, isAsked] of asked) if (isAsked) throw new TsruncError(`not supported yet: ${flag}`);
@@ -173,6 +174,7 @@ function startExec(
       id: record.id,
       pidfd,
       namespaces,
+      lsm: readLsm(),
       cgroup,
       consoleSocket,
     });

@@ -8,6 +8,7 @@ import type { CgroupPlan } from "../cgroup/types.ts";
 import { grantableCapabilities } from "../compile/container.ts";
 import type { Facts } from "../compile/facts.ts";
 import { resolveCapabilities } from "../compile/identity.ts";
+import { checkLabels } from "../compile/lsm.ts";
 import { hasNamespace, readNamespaces } from "../compile/namespaces.ts";
 import { completeEnv, findHome } from "../compile/process.ts";
 import { isWithin } from "../compile/rootfs.ts";
@@ -58,6 +59,7 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
   };
   const cgroup = planCgroup(layout, request);
   const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record));
+  checkLabels(config.process, facts.lsm);
   for (const warning of configWarnings(config)) ctx.log.warn(warning);
   const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
   if (warning !== undefined) ctx.log.warn(warning);

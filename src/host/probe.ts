@@ -9,6 +9,7 @@ import { TsruncError } from "../errors.ts";
 import { errnoText } from "../linux/errno.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import type { Config } from "../spec/config.ts";
+import { readLsm } from "./lsm.ts";
 
 /** First kernel with everything that plans use unconditionally: mount_setattr (5.12), cgroup.kill (5.14). */
 const KERNEL_FLOOR = [5, 14] as const;
@@ -32,6 +33,7 @@ export function collectFacts(
     sources: findSources(config, bundle),
     cgroupMounts,
     boundingSet: parseBoundingSet(readFileSync("/proc/self/status", "utf8")),
+    lsm: readLsm(),
   };
 }
 

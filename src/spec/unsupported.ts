@@ -19,12 +19,9 @@ const noIdmap = (value: unknown): boolean => {
 };
 
 export const UNSUPPORTED: readonly Row[] = [
-  { at: "process.apparmorProfile" },
-  { at: "process.selinuxLabel" },
   { at: "mounts.*.uidMappings", asksNothing: empty },
   { at: "mounts.*.gidMappings", asksNothing: empty },
   { at: "mounts.*.options.*", asksNothing: noIdmap },
-  { at: "linux.mountLabel" },
   { at: "linux.netDevices", asksNothing: empty },
   { at: "linux.intelRdt" },
   { at: "linux.memoryPolicy" },

@@ -25,8 +25,9 @@ import {
 } from "../../src/compile/namespaces.ts";
 import { maskPaths, protectPaths } from "../../src/compile/paths.ts";
 import { enterRootfs } from "../../src/compile/pivot.ts";
+import { openPrivateProcfs } from "../../src/compile/procfs.ts";
 import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "../../src/compile/rootfs.ts";
-import { openPrivateProcfs, writeSysctls } from "../../src/compile/sysctl.ts";
+import { writeSysctls } from "../../src/compile/sysctl.ts";
 import { copyUp } from "../../src/host/copy-up.ts";
 import { collectFacts, parseMountInfo } from "../../src/host/probe.ts";
 import { runPlan, type Session } from "../../src/host/session.ts";
@@ -126,7 +127,7 @@ function compile(p: PlanBuilder, bundle: string, config: Config, options: MakeOp
   writeSysctls(p, config, procfs);
   p.call("close", [procfs]);
   protectPaths(p, config);
-  maskPaths(p, config);
+  maskPaths(p, config, undefined);
   setRootPropagation(p, config);
 }
 

@@ -33,6 +33,7 @@ const facts: Facts = {
   sources: { get: () => "directory", has: () => true } as unknown as ReadonlyMap<string, SourceType>,
   cgroupMounts: { unified: "/sys/fs/cgroup/demo", hierarchies: [], links: [] },
   boundingSet: (1n << 41n) - 1n,
+  lsm: { apparmor: true, selinux: true },
 };
 
 function printAll(name: string): string {

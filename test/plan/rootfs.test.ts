@@ -9,8 +9,9 @@ import { openMountSources } from "../../src/compile/mount-sources.ts";
 import { mountAll } from "../../src/compile/mounts.ts";
 import { maskPaths, protectPaths } from "../../src/compile/paths.ts";
 import { enterRootfs } from "../../src/compile/pivot.ts";
+import { openPrivateProcfs } from "../../src/compile/procfs.ts";
 import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "../../src/compile/rootfs.ts";
-import { openPrivateProcfs, writeSysctls } from "../../src/compile/sysctl.ts";
+import { writeSysctls } from "../../src/compile/sysctl.ts";
 import { PlanBuilder } from "../../src/plan/build.ts";
 import { printPlan } from "../../src/plan/print.ts";
 import type { Config, Linux, LinuxNamespace, Mount } from "../../src/spec/config.ts";
@@ -52,6 +53,7 @@ const facts: Facts = {
   ]),
   cgroupMounts: NONE,
   boundingSet: 0n,
+  lsm: { apparmor: true, selinux: true },
 };
 
 interface Theme {
@@ -215,7 +217,7 @@ function print(theme: Theme): string {
   const procfs = openPrivateProcfs(p);
   writeSysctls(p, config, procfs);
   protectPaths(p, config);
-  maskPaths(p, config);
+  maskPaths(p, config, undefined);
   end("paths");
 
   const lines = splitSteps(printPlan(p.build()), p.length);

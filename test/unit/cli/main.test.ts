@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { COMMANDS } from "../../../src/cli/commands.ts";
 import { main } from "../../../src/cli/main.ts";
+import { installDir } from "../../init/init.ts";
 
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "tsrunc-cli-"));
+  symlinkSync(join(installDir, "koffi.node"), join(folder, "koffi.node"));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -239,5 +241,13 @@ test("features is JSON with what clients look for", async () => {
   expect(features.mountOptions).toContain("rro");
   expect(features.linux.namespaces).toContain("user");
   expect(features.linux.capabilities).toContain("CAP_SYS_ADMIN");
+  expect(features.linux.seccomp).toMatchObject({ enabled: true });
+  expect(features.linux.seccomp.actions).toContain("SCMP_ACT_NOTIFY");
+  expect(features.linux.seccomp.archs).toContain("SCMP_ARCH_X32");
+  expect(features.linux.seccomp.operators.length).toBe(7);
+  expect(features.linux.seccomp.knownFlags.length).toBe(4);
+  expect(features.linux.seccomp.supportedFlags).toContain("SECCOMP_FILTER_FLAG_SPEC_ALLOW");
+  expect(features.linux).toMatchObject({ apparmor: { enabled: true }, selinux: { enabled: true } });
+  expect(features.annotations["io.github.seccomp.libseccomp.version"]).toMatch(/^2\.\d+\.\d+$/);
   expect(features.potentiallyUnsafeConfigAnnotations).toEqual([]);
 });

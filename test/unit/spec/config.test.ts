@@ -125,12 +125,10 @@ describe("parseProcess", () => {
   });
 
   test("its paths begin at the file's root", () => {
-    const text =
-      '{"cwd":"x","args":["a\\u0000"],"env":["A"],"apparmorProfile":"p","user":{"uid":-1,"gid":0}}';
+    const text = '{"cwd":"x","args":["a\\u0000"],"env":["A"],"user":{"uid":-1,"gid":0}}';
     expect(messageOf(() => parseProcess(text, "p.json"))).toBe(
       "p.json: user.uid: must be from 0 to 4294967294, not -1; args[0]: must not have a NUL byte; " +
-        'cwd: must be an absolute path, not "x"; env[0]: must be NAME=VALUE, not "A"; ' +
-        "not supported yet: apparmorProfile",
+        'cwd: must be an absolute path, not "x"; env[0]: must be NAME=VALUE, not "A"',
     );
   });
 });
@@ -154,9 +152,9 @@ describe("parseResources", () => {
 test("unsupportedProblems is a pure function of the config", () => {
   const config = parseConfig(textOf({ linux: { resources: { memory: {}, blockIO: { weight: 0 } } } }));
   expect(unsupportedProblems(config)).toEqual([]);
-  const asking = { ...config, linux: { mountLabel: "x", intelRdt: {} } };
+  const asking = { ...config, linux: { intelRdt: {}, netDevices: { eth0: {} } } };
   expect(unsupportedProblems(asking).map(({ message }) => message)).toEqual([
-    "not supported yet: linux.mountLabel",
+    "not supported yet: linux.netDevices",
     "not supported yet: linux.intelRdt",
   ]);
 });
