@@ -3,6 +3,7 @@ import { mkdirSync, rmdirSync } from "node:fs";
 import { posix } from "node:path";
 import { TsruncError } from "../errors.ts";
 import { inheritCpuset } from "./cpuset.ts";
+import { giveCgroup } from "./ownership.ts";
 import { listPids } from "./processes.ts";
 import { enableControllers } from "./subtree-control.ts";
 import type { CgroupDirectory, CgroupPlan, CgroupRecord } from "./types.ts";
@@ -27,6 +28,8 @@ export function createCgroup(plan: CgroupPlan): void {
       prepareDirectory(directory, plan.record);
     }
     writeResources(plan.record, plan.writes);
+    const dir = plan.record.paths.unified;
+    if (plan.ownerUid !== undefined && dir !== undefined) giveCgroup(dir, plan.ownerUid);
   } catch (error) {
     for (const path of made.reverse()) removeMade(path);
     throw error;

@@ -43,7 +43,12 @@ export function planCgroup(layout: CgroupLayout, request: CgroupRequest): Cgroup
   if (record.mode !== "v2" || dir === undefined)
     return { ...plan, writes: [...planDevicesV1(rules), ...plan.writes] };
   const filter = planDevicesV2(rules, dir);
-  return filter ? { ...plan, deviceFilter: filter } : plan;
+  const { ownerUid } = request;
+  return {
+    ...plan,
+    ...(filter ? { deviceFilter: filter } : {}),
+    ...(ownerUid === undefined ? {} : { ownerUid }),
+  };
 }
 
 /** The unit of the systemd driver. */
@@ -130,6 +135,9 @@ export function describeCgroupPlan(plan: CgroupPlan): readonly string[] {
       : []),
     ...plan.directories.map((d) => line(`mkdir(${JSON.stringify(d.path)}, 0755)`, "linux.cgroupsPath")),
     ...plan.writes.map(describeWrite),
+    ...(plan.ownerUid === undefined
+      ? []
+      : [line(`chown(${JSON.stringify(record.paths.unified)}, ${plan.ownerUid}, -1)`, "mounts")]),
     ...(deviceFilter
       ? [
           line(`bpf(BPF_PROG_LOAD, ${deviceFilter.program.length / 8} instructions)`, deviceFilter.why),

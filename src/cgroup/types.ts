@@ -109,6 +109,8 @@ export interface CgroupPlan {
   readonly record: CgroupRecord;
   /** systemd driver only: it makes the directories that it knows of. */
   readonly unit?: UnitPlan;
+  /** The host's uid that is to own the directory and what is delegated with it; v2 only. */
+  readonly ownerUid?: number;
   /** In the order in which they are made and joined. */
   readonly directories: readonly CgroupDirectory[];
   /** In the order in which they are written, before any process joins. */
@@ -130,6 +132,8 @@ export interface CgroupRequest {
   /** `linux.resources`. */
   readonly resources?: Resources | undefined;
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** See ownership.ts. */
+  readonly ownerUid?: number | undefined;
   /** Given for the systemd driver. */
   readonly systemd?: SystemdFacts | undefined;
 }

@@ -25,6 +25,7 @@ import { raiseRlimits } from "../host/rlimits.ts";
 import { loadFilter } from "../host/seccomp.ts";
 import { awaitExecution, closeSession, openSession, runPlan, type Session } from "../host/session.ts";
 import { openPidfd, openProcess } from "../host/signal.ts";
+import { attachToUnit } from "../host/systemd.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
 import { type Process, parseConfig, type RunnableConfig } from "../spec/config.ts";
@@ -169,6 +170,9 @@ function startExec(
     const pass = [pidfd, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
     const opened = openSession(launchInit(ctx, { stdio: ctx.stdio, pass }), readArchitecture());
     session = opened;
+    // From a user's session no way leads into a unit of the user's but through systemd.
+    const unit = record.cgroup?.unit;
+    if (unit?.isUser) attachToUnit(ctx, unit, opened.init.launcherPid);
     const cgroup = findCgroupJoin(record, options.cgroup);
     const compiled = compileExec(config, process, {
       id: record.id,

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readCgroupLayout } from "../cgroup/layout.ts";
 import { listCgroupMounts } from "../cgroup/mounts.ts";
+import { findCgroupOwner } from "../cgroup/ownership.ts";
 import { planCgroup } from "../cgroup/plan.ts";
 import type { CgroupPlan } from "../cgroup/types.ts";
 import { grantableCapabilities } from "../compile/container.ts";
@@ -55,6 +56,7 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
     cgroupsPath: config.linux?.cgroupsPath,
     resources: config.linux?.resources,
     annotations: config.annotations,
+    ownerUid: findCgroupOwner(config),
     systemd: options.systemdCgroup ? readSystemdFacts(ctx) : undefined,
   };
   const cgroup = planCgroup(layout, request);

@@ -18,7 +18,7 @@ user=()
 
 mkdir -p rootfs/bin
 cp /bin/busybox rootfs/bin/
-for name in sh sleep cat true; do ln -s busybox rootfs/bin/$name; done
+for name in sh sleep cat true mkdir; do ln -s busybox rootfs/bin/$name; done
 
 # config CGROUPSPATH RESOURCES [ANNOTATIONS]
 config() {
@@ -120,6 +120,24 @@ config "" '{}' '{ "org.systemd.property.CollectMode": "'"'inactive'"'" }'
 tsrunc --systemd-cgroup create --bundle . three
 tsrunc delete --force three
 same LoadState not-found "$(show tsrunc-three.scope LoadState)"
+
+echo "a container with a writable cgroup mount owns its cgroup, but not its limits"
+config ":own:er" '{ "pids": { "limit": 30 } }'
+sed -i 's|"mounts": \[|&{ "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup" },|;
+  s|"namespaces": \[|"uidMappings": [{ "containerID": 0, "hostID": 100000, "size": 10 }], "gidMappings": [{ "containerID": 0, "hostID": 100000, "size": 10 }], &{ "type": "user" }, |' config.json
+mkdir -p rootfs/proc rootfs/sys/fs/cgroup
+chown -R 100000:100000 rootfs
+chmod 755 .
+tsrunc --systemd-cgroup run --bundle . --detach owner
+cgroup=/sys/fs/cgroup/system.slice/own-er.scope
+for file in . cgroup.procs cgroup.threads cgroup.subtree_control; do
+  same "owner of $file" 100000 "$(stat -c %u $cgroup/$file)"
+done
+for file in pids.max memory.max cgroup.freeze; do same "owner of $file" 0 "$(stat -c %u $cgroup/$file)"; done
+tsrunc exec owner sh -c 'mkdir /sys/fs/cgroup/inner && echo $$ >/sys/fs/cgroup/inner/cgroup.procs && cat /proc/self/cgroup' >inner
+same "a cgroup of its own" "0::/inner" "$(cat inner)"
+tsrunc delete --force owner
+[[ ! -e $cgroup ]] || fail "$cgroup is left"
 
 echo "errors leave nothing"
 check_error() {
