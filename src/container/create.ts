@@ -12,6 +12,7 @@ import { closeFd } from "../host/fd.ts";
 import { runHooks } from "../host/hooks.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
 import { writePidFile } from "../host/pid-file.ts";
+import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
 import { readProcessStat } from "../host/process-stat.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
 import { loadFilter } from "../host/seccomp.ts";
@@ -103,6 +104,8 @@ class Made {
       consoleSocket = connectConsoleSocket(ctx, resolve(ctx.cwd, options.consoleSocket));
       this.#fds.push(consoleSocket);
     }
+    const receiver = options.pidfdSocket && connectPidfdSocket(ctx, options.pidfdSocket);
+    if (receiver) this.#fds.push(receiver);
     const pass = [startSocket, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
     this.#init = launchInit(ctx, { stdio: ctx.stdio, pass });
     this.#ownsCgroup = adoptLauncher(ctx, cgroup, this.#init.launcherPid) || this.#ownsCgroup;
@@ -129,6 +132,7 @@ class Made {
     writeFileSync(paths.startBatch, batch.bytes, { mode: 0o600 });
     writeFileSync(paths.startSteps, JSON.stringify(describeSteps(start, batch.planIndex)), { mode: 0o600 });
     this.#hold(session, startSocket);
+    if (receiver) sendPidfd(session.init.libc, receiver, this.#record.pid, "standard");
     if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, this.#record.pid);
     this.#record = { ...this.#record, phase: "created" };
     writeRecord(ctx, this.#record);

@@ -18,6 +18,7 @@ import { forwardSignals, setChildSubreaper, waitForExit } from "../host/foregrou
 import { launchInit } from "../host/launch.ts";
 import { readLsm } from "../host/lsm.ts";
 import { writePidFile } from "../host/pid-file.ts";
+import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
 import { openPoller } from "../host/poller.ts";
 import { parseBoundingSet, readArchitecture } from "../host/probe.ts";
 import { exitStatus } from "../host/process.ts";
@@ -44,7 +45,6 @@ export async function execContainer(
   options: ExecOptions,
   signals: SignalSource,
 ): Promise<number> {
-  refuseUnsupported(options);
   const record = readRecord(ctx, options.id);
   const status = computeStatus(ctx, record);
   if (status === "stopped" || status === "creating") throw new TsruncError(phrases.execStopped);
@@ -58,13 +58,6 @@ export async function execContainer(
   return options.detach
     ? execDetached(ctx, record, config, process, options)
     : execForeground(ctx, record, config, process, options, signals);
-}
-
-function refuseUnsupported(options: ExecOptions): void {
-  const asked: readonly (readonly [string, boolean])[] = [
-    ["--pidfd-socket", options.pidfdSocket !== undefined],
-  ];
-  for (const [flag, isAsked] of asked) if (isAsked) throw new TsruncError(`not supported yet: ${flag}`);
 }
 
 function checkConsole(process: Process, options: ExecOptions): void {
@@ -164,7 +157,9 @@ function startExec(
   const pidfd = openProcess(libc, record.pid, record.startTime);
   if (pidfd === undefined) throw new TsruncError(phrases.execStopped);
   let session: Session | undefined;
+  let receiver: number | undefined;
   try {
+    if (options.pidfdSocket !== undefined) receiver = connectPidfdSocket(ctx, options.pidfdSocket);
     const namespaces = findOtherNamespaces(record.pid);
     const keepFds = ctx.inheritedFds.filter((fd) => fd < 3 + options.preserveFds);
     const pass = [pidfd, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
@@ -183,6 +178,7 @@ function startExec(
       consoleSocket,
     });
     runPlan(opened, compiled.plan, (step) => perform(opened, step));
+    if (receiver !== undefined) sendPidfd(libc, receiver, opened.pid, "setns");
     const passwd = compiled.passwd && opened.outputs.get(compiled.passwd);
     const env = containerEnv({ env: {} }, { process }, passwd);
     const boundingSet = parseBoundingSet(readFileSync("/proc/self/status", "utf8"));
@@ -210,6 +206,7 @@ function startExec(
     throw error;
   } finally {
     if (session) closeSession(session);
+    if (receiver !== undefined) closeFd(libc, receiver);
     closeFd(libc, pidfd);
   }
 }

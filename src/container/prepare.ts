@@ -14,7 +14,6 @@ import { hasNamespace, readNamespaces } from "../compile/namespaces.ts";
 import { completeEnv, findHome } from "../compile/process.ts";
 import { isWithin } from "../compile/rootfs.ts";
 import type { Context } from "../context.ts";
-import { TsruncError } from "../errors.ts";
 import { collectFacts } from "../host/probe.ts";
 import { readSystemdFacts } from "../host/systemd.ts";
 import { checkJoinedMappings } from "../host/user-namespace.ts";
@@ -39,7 +38,6 @@ export interface Prepared {
 /** Reads and checks the bundle. Throws ConfigError and TsruncError; makes nothing. */
 export function prepareContainer(ctx: Context, options: CreateOptions): Prepared {
   checkId(options.id);
-  if (options.pidfdSocket !== undefined) throw new TsruncError("not supported yet: --pidfd-socket");
   const bundle = resolve(ctx.cwd, options.bundle);
   const text = readConfigFile(join(bundle, options.configFile));
   const config = parseConfig(text, { requireProcess: true });
