@@ -100,7 +100,7 @@ export function firstRecord(ctx: Context, { options, config, facts, cgroup }: Pr
     },
     hasOwnPidNamespace: hasNamespace(namespaces, "pid"),
     keptMounts: hasNamespace(namespaces, "mount") ? null : listMountsBelow(facts),
-    seccompAgent: describeAgent(config),
+    seccompAgent: describeAgent(config, facts.bundle),
   };
 }
 

@@ -1,4 +1,5 @@
 // The agent that answers system calls of a container ("The Container Process State" in config-linux.md).
+import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
 import { notifies } from "../compile/seccomp.ts";
 import type { Context } from "../context.ts";
@@ -11,11 +12,11 @@ import { type ContainerProcessState, SPEC_VERSION } from "../spec/state.ts";
 import type { ContainerRecord, SeccompAgent } from "./record.ts";
 import { computeStatus } from "./status.ts";
 
-/** The agent of a config's profile; null if it has nothing to answer. */
-export function describeAgent(config: Config): SeccompAgent | null {
+/** The agent of a config's profile; null if it has nothing to answer. A relative path counts from the bundle, as in runc. */
+export function describeAgent(config: Config, bundle: string): SeccompAgent | null {
   const profile = config.linux?.seccomp;
   if (profile?.listenerPath === undefined || !notifies(profile)) return null;
-  return { path: profile.listenerPath, metadata: profile.listenerMetadata };
+  return { path: resolve(bundle, profile.listenerPath), metadata: profile.listenerMetadata };
 }
 
 /**

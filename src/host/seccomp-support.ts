@@ -1,13 +1,9 @@
 // What `features` tells about seccomp.
-import { loadLibc } from "../../native-bindings/libc.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
-import { SECCOMP_FILTER_FLAG, SECCOMP_SET_MODE_FILTER } from "../linux/seccomp.ts";
 import type { SeccompFeatures } from "../spec/features.ts";
 import { SECCOMP_ACTIONS, SECCOMP_ARCHITECTURES, SECCOMP_FLAGS, SECCOMP_OPERATORS } from "../spec/seccomp.ts";
-import { openLibrary } from "./seccomp.ts";
-
-const EFAULT = 14;
+import { isFlagSupported, openLibrary } from "./seccomp.ts";
 
 export interface SeccompSupport {
   readonly seccomp: SeccompFeatures;
@@ -36,13 +32,4 @@ function findVersion(ctx: Pick<Context, "installDir">): SeccompSupport["libsecco
     if (error instanceof TsruncError) return undefined; // not installed: containers without a profile still run
     throw error;
   }
-}
-
-/** A flag that the kernel knows makes it look at the filter's address, which is bad; another one is EINVAL. */
-function isFlagSupported(ctx: Pick<Context, "installDir">, name: (typeof SECCOMP_FLAGS)[number]): boolean {
-  const libc = loadLibc(ctx.installDir);
-  const listener = SECCOMP_FILTER_FLAG.SECCOMP_FILTER_FLAG_NEW_LISTENER;
-  const needsListener = name === "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
-  const flags = SECCOMP_FILTER_FLAG[name] | (needsListener ? listener : 0);
-  return libc.seccomp(SECCOMP_SET_MODE_FILTER, flags, null) < 0 && libc.errno() === EFAULT;
 }

@@ -13,7 +13,13 @@ import {
 import { prependStub } from "../compile/seccomp-stub.ts";
 import type { Context } from "../context.ts";
 import { messageOf, SyscallError, TsruncError } from "../errors.ts";
-import { MAX_INSTRUCTIONS, SCMP_ARCH, SOCK_FILTER_SIZE } from "../linux/seccomp.ts";
+import {
+  MAX_INSTRUCTIONS,
+  SCMP_ARCH,
+  SECCOMP_FILTER_FLAG,
+  SECCOMP_SET_MODE_FILTER,
+  SOCK_FILTER_SIZE,
+} from "../linux/seccomp.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import type { Seccomp } from "../spec/config.ts";
 import { closeFd } from "./fd.ts";
@@ -30,23 +36,43 @@ const BINARY_TREE = 2;
 const NR_SCMP_ERROR = -1; // __NR_SCMP_ERROR
 const MFD_CLOEXEC = 1;
 const EEXIST = 17;
+const EFAULT = 14;
 
 /**
  * The filter of a profile. It is compiled only if the containers' root has no program for the same profile yet.
- * Throws TsruncError: no libseccomp; something in the profile that it refuses.
+ * Throws TsruncError: a flag that this kernel lacks; no libseccomp; something in the profile that it refuses.
  */
 export function loadFilter(ctx: Context, seccomp: Seccomp, arch: Architecture): SeccompFilter {
-  const request = describeFilter(seccomp, arch);
-  const cache = { ctx, dir: join(ctx.root, CACHE_NAME), key: printRequest(request) };
+  for (const [i, flag] of (seccomp.flags ?? []).entries()) {
+    if (!isFlagSupported(ctx, flag))
+      throw new TsruncError(`linux.seccomp.flags[${i}]: ${flag} is not supported by this kernel`);
+  }
+  const cache = { ctx, dir: join(ctx.root, CACHE_NAME), key: printSource(seccomp, arch) };
   const known = findProgram(cache);
   if (known) return describeInstallation(seccomp, known);
-  const program = compileFilter(ctx, request);
+  const program = compileFilter(ctx, describeFilter(seccomp, arch));
   keepProgram(cache, program, findLibrary());
   return describeInstallation(seccomp, program);
 }
 
-function printRequest(request: FilterRequest): string {
-  return JSON.stringify(request, (_, value) => (typeof value === "bigint" ? String(value) : value));
+/** Everything of a profile that its program depends on. */
+function printSource(seccomp: Seccomp, arch: Architecture): string {
+  const { defaultAction, defaultErrnoRet, architectures, syscalls } = seccomp;
+  return JSON.stringify({ arch, defaultAction, defaultErrnoRet, architectures, syscalls }, (_, value) =>
+    typeof value === "bigint" ? String(value) : value,
+  );
+}
+
+/** A flag that the kernel knows makes it look at the filter's address, which is bad; another one is EINVAL. */
+export function isFlagSupported(
+  ctx: Pick<Context, "installDir">,
+  name: NonNullable<Seccomp["flags"]>[number],
+): boolean {
+  const libc = loadLibc(ctx.installDir);
+  const listener = SECCOMP_FILTER_FLAG.SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  const needsListener = name === "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
+  const flags = SECCOMP_FILTER_FLAG[name] | (needsListener ? listener : 0);
+  return libc.seccomp(SECCOMP_SET_MODE_FILTER, flags, null) < 0 && libc.errno() === EFAULT;
 }
 
 /** Path of the libseccomp that is loaded. */

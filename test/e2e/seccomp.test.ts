@@ -398,6 +398,14 @@ describe("an agent", () => {
     expect(result.stdout).toBe("Seccomp:\t2\nSeccomp_filters:\t1\n");
   });
 
+  test("may be named by a path that counts from the bundle", async () => {
+    const bundle = box.bundle(["mkdir", "/tmp/x"], under(asks("agent")));
+    const agent = await openAgent(join(bundle.directory, "agent"), { [mkdir]: { error: 42 } });
+    agents.push(agent);
+    const result = await box.run(["run", "--bundle", bundle.directory, box.id()], { cwd: "/" });
+    expect(result.stderr).toContain("No message of desired type");
+  });
+
   test("that is not there is an error of the start, and the container is gone or stopped", async () => {
     const path = join(box.directory, "nobody");
     const result = await box.look(["true"], under(asks(path)));
