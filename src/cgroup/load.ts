@@ -85,9 +85,9 @@ function describePids({ current, limit }: { readonly current: bigint; readonly l
   return limit === 0n ? { pids: current } : { pids: current, pidsLimit: limit };
 }
 
-/** bfq counts for the disks that it schedules, and then the throttling layer's numbers are the same or less. */
+/** The throttling layer counts for every disk, and bfq for those that it schedules; a kernel may lack the former. */
 function sumIoV1(files: StatFiles): { readonly read: bigint; readonly written: bigint } {
-  for (const file of ["blkio.bfq.io_service_bytes_recursive", "blkio.throttle.io_service_bytes_recursive"]) {
+  for (const file of ["blkio.throttle.io_service_bytes_recursive", "blkio.bfq.io_service_bytes_recursive"]) {
     const entries = parseIoEntries(file, files.read("blkio", file) ?? "");
     if (entries.length === 0) continue;
     const sum = (wanted: string): bigint =>

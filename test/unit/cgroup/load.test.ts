@@ -20,12 +20,13 @@ describe("v1", () => {
     expect(pressure.io?.full.total).toBe(427n);
   });
 
-  test("no limits are undefined, pressure needs cgroup2, bfq's bytes go first", () => {
+  test("no limits are undefined, pressure needs cgroup2, bfq's bytes are better than none", () => {
     const load = collectLoadV1(
       loadStatFiles("v1", {
         "memory/memory.limit_in_bytes": "9223372036854771712\n",
         "pids/pids.max": "max\n",
         "unified/memory.pressure": null,
+        "blkio/blkio.throttle.io_service_bytes_recursive": null,
         "blkio/blkio.bfq.io_service_bytes_recursive":
           "8:0 Read 1\n8:0 Write 2\n8:16 Read 10\n8:16 Total 10\nTotal 13\n",
       }),
