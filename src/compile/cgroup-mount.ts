@@ -8,11 +8,13 @@ import { createFileSystem, describeFileSystem, type FileSystem } from "./filesys
 import { moveMount, setPropagation, setReadOnly } from "./mount-calls.ts";
 
 const NO_SUPERBLOCK_FLAGS: ReadonlySet<never> = new Set();
+type TakeBound = () => readonly Result[] | undefined;
+
 const SAFE = MOUNT_ATTR.MOUNT_ATTR_NOSUID | MOUNT_ATTR.MOUNT_ATTR_NODEV | MOUNT_ATTR.MOUNT_ATTR_NOEXEC;
 
 /**
- * Mounts on `target`. `bound`: the container's directories, opened on the host, for a container without a cgroup
- * namespace; with one, the root of a new mount is the container's own cgroup.
+ * Mounts on `target`. `takeBound` gives the trees of the container's directories on the host, for a container without
+ * a cgroup namespace; with one, the root of a new mount is the container's own cgroup.
  */
 export function mountCgroups(
   p: PlanBuilder,
@@ -20,12 +22,12 @@ export function mountCgroups(
   source: string | undefined,
   options: MountOptions,
   cgroups: CgroupMounts,
-  bound: readonly Result[] | undefined,
+  takeBound: TakeBound,
 ): void {
   const mount =
     cgroups.unified === undefined
-      ? mountHierarchies(p, target, options, cgroups, bound)
-      : mountUnified(p, target, source, options, bound);
+      ? mountHierarchies(p, target, options, cgroups, takeBound)
+      : mountUnified(p, target, source, options, takeBound);
   for (const propagation of options.propagations) setPropagation(p, mount, propagation);
   p.call("close", [mount]);
 }
@@ -35,10 +37,11 @@ function mountUnified(
   target: Result,
   source: string | undefined,
   options: MountOptions,
-  bound: readonly Result[] | undefined,
+  takeBound: TakeBound,
 ): Result {
   const mount =
-    bound?.[0] ?? createFileSystem(p, describeFileSystem("cgroup2", source ?? "cgroup", options, false));
+    takeBound()?.[0] ??
+    createFileSystem(p, describeFileSystem("cgroup2", source ?? "cgroup", options, false));
   moveMount(p, mount, target);
   return mount;
 }
@@ -49,7 +52,7 @@ function mountHierarchies(
   target: Result,
   options: MountOptions,
   { hierarchies, links }: CgroupMounts,
-  bound: readonly Result[] | undefined,
+  takeBound: TakeBound,
 ): Result {
   const tmpfs = createFileSystem(p, {
     type: "tmpfs",
@@ -60,6 +63,7 @@ function mountHierarchies(
     data: ["mode=755"],
   });
   moveMount(p, tmpfs, target);
+  const bound = takeBound(); // after the tmpfs, which mountinfo then lists before what is mounted in it
   const readOnly = mergeAttributes(options) & MOUNT_ATTR.MOUNT_ATTR_RDONLY;
   for (const [index, { name }] of hierarchies.entries()) {
     p.call("mkdirat", [tmpfs, name, { kind: "number", value: 0o755, text: "0755" }]);

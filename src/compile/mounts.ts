@@ -221,8 +221,8 @@ function attachCgroups(state: State, entry: Entry): void {
     failure: `${entry.text}: not a directory`,
   });
   refuseProcTarget(state, entry, target);
-  const bound = state.sources.takeCgroups(entry.index, entry.options);
-  mountCgroups(p, target, entry.mount.source, entry.options, facts.cgroupMounts, bound);
+  const takeBound = () => state.sources.takeCgroups(entry.index, entry.options);
+  mountCgroups(p, target, entry.mount.source, entry.options, facts.cgroupMounts, takeBound);
   p.call("close", [target]);
 }
 
