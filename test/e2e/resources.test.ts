@@ -1,109 +1,13 @@
 // The same resources under the executable under test, runc and crun: the same files of the cgroup have the same
 // values (v1 and hybrid hosts; test/vm has v2). Where a peer differs, the row says what the spec wants.
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
-import { isPeer, openSandbox, type Sandbox } from "./harness.ts";
+import { existsSync } from "node:fs";
+import { compareWithPeers, device, type Row } from "./compare-resources.ts";
+import { isPeer, openSandbox } from "./harness.ts";
 
 const box = openSandbox("resources");
-const ROOT = "/sys/fs/cgroup";
-const peers = (["runc", "crun"] as const).filter((name) => Bun.which(name) !== null);
-type Peer = (typeof peers)[number];
-
-/** Everything that resources set, by v1 controller. */
-const FILES: Readonly<Record<string, readonly string[]>> = {
-  memory: [
-    "memory.limit_in_bytes",
-    "memory.memsw.limit_in_bytes",
-    "memory.soft_limit_in_bytes",
-    "memory.swappiness",
-    "memory.oom_control",
-  ],
-  cpu: [
-    "cpu.shares",
-    "cpu.cfs_quota_us",
-    "cpu.cfs_period_us",
-    "cpu.cfs_burst_us",
-    "cpu.idle",
-    "cpu.rt_period_us",
-    "cpu.rt_runtime_us",
-  ],
-  cpuset: ["cpuset.cpus", "cpuset.mems"],
-  pids: ["pids.max"],
-  blkio: [
-    "blkio.bfq.weight",
-    "blkio.bfq.weight_device",
-    "blkio.throttle.read_bps_device",
-    "blkio.throttle.write_bps_device",
-    "blkio.throttle.read_iops_device",
-    "blkio.throttle.write_iops_device",
-  ],
-  hugetlb: [
-    "hugetlb.2MB.limit_in_bytes",
-    "hugetlb.2MB.rsvd.limit_in_bytes",
-    "hugetlb.1GB.limit_in_bytes",
-    "hugetlb.1GB.rsvd.limit_in_bytes",
-  ],
-};
-
-const disk = readFileSync("/proc/partitions", "utf8")
-  .split("\n")
-  .map((line) => /^ +(\d+) +(\d+) +\d+ (?:vda|sda|nvme0n1|xvda)$/.exec(line))
-  .find((match) => match !== null);
-const device = { major: Number(disk?.[1] ?? 0), minor: Number(disk?.[2] ?? 0) };
-
-type Values = Record<string, string>;
-
-function readCgroup(path: string): Values {
-  const values: Values = {};
-  for (const [controller, files] of Object.entries(FILES)) {
-    for (const file of files) {
-      const place = `${ROOT}/${controller}/${path}/${file}`;
-      if (existsSync(place)) values[file] = readFileSync(place, "utf8").trim();
-    }
-  }
-  return values;
-}
-
-/** What a runtime makes of the resources; undefined if it refuses them. */
-async function apply(
-  program: Pick<Sandbox, "run">,
-  resources: Record<string, unknown>,
-): Promise<Values | string> {
-  const id = box.id();
-  const bundle = box.bundle(["sleep", "100"], (config) => {
-    config.linux.cgroupsPath = `/${id}`;
-    config.linux.resources = { ...config.linux.resources, ...resources };
-  });
-  const created = await program.run(["create", "--bundle", bundle.directory, id]);
-  if (created.status !== 0) {
-    removeEmpty(id); // crun 1.8.1 leaves them
-    return created.stderr;
-  }
-  const values = readCgroup(id);
-  await program.run(["delete", "--force", id]);
-  return values;
-}
-
-function removeEmpty(path: string): void {
-  for (const controller of readdirSync(ROOT)) {
-    const directory = `${ROOT}/${controller}/${path}`;
-    if (existsSync(directory)) rmdirSync(directory);
-  }
-}
-
 const MB = 1048576;
-/** What a peer does not do, and the spec wants: the files that differ, or the text with which it refuses. */
-type Difference = ({ readonly files: readonly string[] } | { readonly refuses: string }) & {
-  readonly why: string;
-};
-
 const RESERVED = ["hugetlb.2MB.rsvd.limit_in_bytes", "hugetlb.1GB.rsvd.limit_in_bytes"];
-
-interface Row {
-  readonly title: string;
-  readonly resources: Record<string, unknown>;
-  readonly differs?: { readonly [P in Peer]?: Difference };
-}
 
 const rows: readonly Row[] = [
   { title: "nothing", resources: {} },
@@ -215,29 +119,8 @@ const rows: readonly Row[] = [
   },
 ];
 
-describe.skipIf(!existsSync(`${ROOT}/memory`) || isPeer)("the files of the cgroup", () => {
-  for (const { title, resources, differs } of rows) {
-    test(title, async () => {
-      const own = await apply(box, resources);
-      expect(own).toBeObject();
-      for (const peer of peers) {
-        const theirs = await apply(box.withPeer(peer), resources);
-        const difference = differs?.[peer];
-        if (difference !== undefined && "refuses" in difference) expect(theirs).toContain(difference.refuses);
-        else
-          expect({ peer, differing: compare(own, theirs) }).toEqual({
-            peer,
-            differing: difference?.files ?? [],
-          });
-      }
-    });
-  }
+describe.skipIf(!existsSync("/sys/fs/cgroup/memory") || isPeer)("the files of the cgroup", () => {
+  for (const row of rows) test(row.title, () => compareWithPeers(box, row));
 
   test("there are at least 25 configs", () => expect(rows.length).toBeGreaterThanOrEqual(25));
 });
-
-/** Names of the files whose values differ; the whole error of a peer that refuses. */
-function compare(own: Values | string, theirs: Values | string): readonly string[] {
-  if (typeof own === "string" || typeof theirs === "string") return [String(theirs)];
-  return Object.keys(own).filter((file) => own[file] !== theirs[file]);
-}
