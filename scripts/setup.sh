@@ -17,6 +17,7 @@ needed=(
   "aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu"
   "qemu-aarch64-static qemu-user-static"
   "ip iproute2"
+  "mount mount"
   "taskset util-linux"
 )
 # The guest of test/vm is made and run by these.
