@@ -46,7 +46,13 @@ export function labelKeys(
   const write = (value: string): void => {
     if (selinuxLabel === undefined || !procfs) return;
     p.at("process.selinuxLabel", "label the keyring", () =>
-      writeOwnAttribute(p, procfs, "keycreate", value, "process.selinuxLabel: label the keyring"),
+      writeOwnAttribute(
+        p,
+        procfs,
+        "keycreate",
+        value,
+        `process.selinuxLabel: can't set key label ${selinuxLabel}`,
+      ),
     );
   };
   write(selinuxLabel ?? "");

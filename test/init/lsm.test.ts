@@ -40,7 +40,9 @@ describe.skipIf(apparmor || selinux)("through", () => {
     test(`${name}: the label of keys`, () => {
       const write = (p: PlanBuilder, procfs: Result): void =>
         labelKeys(p, procfs, { selinuxLabel: label }, () => p.call("setsid", []));
-      expect(errorOf(open, write)).toBe("process.selinuxLabel: label the keyring: invalid argument");
+      expect(errorOf(open, write)).toBe(
+        `process.selinuxLabel: can't set key label ${label}: invalid argument`,
+      );
     });
     test(`${name}: nothing is written for a process without labels`, () => {
       expect(errorOf(open, (p, procfs) => labelProcess(p, procfs, {}, both))).toBe("");
