@@ -27,7 +27,7 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
       apparmor: on,
       selinux: on,
       intelRdt: off,
-      mountExtensions: { idmap: off },
+      mountExtensions: { idmap: on },
       netDevices: off,
     },
     annotations: {

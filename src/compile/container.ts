@@ -42,6 +42,8 @@ export interface ContainerOptions {
   readonly cgroup: CgroupJoin;
   /** Descriptor, in init, of the console socket; needed for `process.terminal`. */
   readonly consoleSocket?: number | undefined;
+  /** Descriptors, in init, of user namespaces for id-mapped mounts: see `IdNamespaces`. */
+  readonly idNamespaces?: ReadonlyMap<string, number> | undefined;
 }
 
 export interface ContainerPlan {
@@ -66,7 +68,10 @@ export function compileContainer(
   if (process.oomScoreAdj !== undefined) adjustOomScore(p, process.oomScoreAdj); // a user namespace may not lower it
   resetScheduling(p); // before the cgroup, whose cpuset then bounds it
   const joined = openJoinedNamespaces(p, namespaces); // paths of the host
-  const sources = openMountSources(p, config, facts); // paths of the host; init resolves none after this
+  const sources = openMountSources(p, config, facts, {
+    joined: joined.get("user"),
+    made: options.idNamespaces,
+  }); // paths of the host; init resolves none after this
   const cgroup = joinCgroups(p, options.cgroup, has("user") || namespaces.joined.has("cgroup")); // paths of the host; before any fork
 
   // The namespaces: joined ones first, the user namespace last of them; new ones then belong to it.

@@ -39,7 +39,8 @@ export function moveMount(p: PlanBuilder, mount: Result, target: Result | Number
   p.call("move_mount", [mount, "", target, "", how]);
 }
 
-function atFlags(recursive: boolean): NumberArg {
+/** For calls on a descriptor: AT_EMPTY_PATH, and AT_RECURSIVE for all that is mounted below. */
+export function atFlags(recursive: boolean): NumberArg {
   return recursive ? flags(AT, "AT_EMPTY_PATH", "AT_RECURSIVE") : flags(AT, "AT_EMPTY_PATH");
 }
 

@@ -13,6 +13,7 @@ import type { Result } from "../plan/step.ts";
 import type { Config, Mount } from "../spec/config.ts";
 import { isBoundDevice, listDevices } from "./devices.ts";
 import type { Facts } from "./facts.ts";
+import { type IdNamespaces, mapIds } from "./idmap.ts";
 import { cloneTree, setAttributes, setPropagation } from "./mount-calls.ts";
 import { cleanPath } from "./mount-target.ts";
 import { hasNamespace, type NamespaceSet, readNamespaces } from "./namespaces.ts";
@@ -52,7 +53,17 @@ export function describeMount(mount: Mount, options: MountOptions): string {
  * Opens what must be opened early. For the caller's mount namespace and privilege, when the container's cgroups exist.
  * Leaves the working directory at the root file system's path: see `attachRootfs`.
  */
-export function openMountSources(p: PlanBuilder, config: Config, facts: Facts): MountSources {
+export function openMountSources(
+  p: PlanBuilder,
+  config: Config,
+  facts: Facts,
+  ids: IdNamespaces = {},
+): MountSources {
+  const open = (index: number, mount: Mount, options: MountOptions): Result => {
+    const tree = openBind(p, config, facts, index, mount, options);
+    mapIds(p, config, mount, tree, ids);
+    return tree;
+  };
   const namespaces = readNamespaces(config);
   const binds = new Map<number, Result>();
   const cgroups = new Map<number, readonly Result[]>();
@@ -63,15 +74,14 @@ export function openMountSources(p: PlanBuilder, config: Config, facts: Facts): 
     for (const [index, mount] of (config.mounts ?? []).entries()) {
       const options = parseMountOptions(mount.options ?? []);
       p.at(`mounts[${index}]`, describeMount(mount, options), () => {
-        if (isBindMount(mount, options)) binds.set(index, openBind(p, config, facts, index, mount, options));
+        if (isBindMount(mount, options)) binds.set(index, open(index, mount, options));
         else if (isCgroupMount(mount, facts) && bindsCgroups)
           cgroups.set(index, openCgroups(p, config, facts, options));
       });
     }
   return {
     ...(rootfs ? { rootfs } : {}),
-    takeBind: (index, mount, options) =>
-      binds.get(index) ?? openBind(p, config, facts, index, mount, options),
+    takeBind: (index, mount, options) => binds.get(index) ?? open(index, mount, options),
     takeCgroups: (index, options) =>
       bindsCgroups ? (cgroups.get(index) ?? openCgroups(p, config, facts, options)) : undefined,
     devices: openDevices(p, config, namespaces),

@@ -1,6 +1,7 @@
 // `create`: everything up to an init that waits for `start`.
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
+import { loadLibc } from "../../native-bindings/libc.ts";
 import { planSelfJoin } from "../cgroup/self-join.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
 import { holdProcess } from "../compile/process.ts";
@@ -10,6 +11,7 @@ import { connectConsoleSocket } from "../host/console.ts";
 import { copyUp } from "../host/copy-up.ts";
 import { closeFd } from "../host/fd.ts";
 import { runHooks } from "../host/hooks.ts";
+import { openIdNamespaces } from "../host/id-namespaces.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
 import { writePidFile } from "../host/pid-file.ts";
 import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
@@ -106,7 +108,10 @@ class Made {
     }
     const receiver = options.pidfdSocket && connectPidfdSocket(ctx, options.pidfdSocket);
     if (receiver) this.#fds.push(receiver);
-    const pass = [startSocket, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
+    const idNamespaces = openIdNamespaces(ctx, loadLibc(ctx.installDir), config);
+    this.#fds.push(...idNamespaces.values());
+    const sockets = [startSocket, ...(consoleSocket === undefined ? [] : [consoleSocket])];
+    const pass = [...sockets, ...idNamespaces.values(), ...keepFds];
     this.#init = launchInit(ctx, { stdio: ctx.stdio, pass });
     this.#ownsCgroup = adoptLauncher(ctx, cgroup, this.#init.launcherPid) || this.#ownsCgroup;
     ctx.log.debug(`init is launched as process ${this.#init.launcherPid}`);
@@ -121,6 +126,7 @@ class Made {
       consoleSocket,
       cgroup: join,
     });
+      idNamespaces,
     ctx.log.debug(`the plan is compiled: ${compiled.plan.steps.length} steps`);
     runPlan(session, compiled.plan, (step) => this.#perform(session, step));
     ctx.log.debug(`the container is set up, its first process is ${session.pid}`);
@@ -203,7 +209,7 @@ class Made {
 
   close(): void {
     if (this.#session) closeSession(this.#session);
-    if (this.#init) for (const fd of this.#fds) closeFd(this.#init.libc, fd);
+    for (const fd of this.#fds) closeFd(loadLibc(this.#ctx.installDir), fd);
   }
 }
 

@@ -2,6 +2,7 @@
 import { describeCgroupPlan } from "../cgroup/plan.ts";
 import { planSelfJoin } from "../cgroup/self-join.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
+import { listIdmaps } from "../compile/idmap.ts";
 import { describeFilter, describeInstallation } from "../compile/seccomp.ts";
 import type { Context } from "../context.ts";
 import { compileFilter } from "../host/seccomp.ts";
@@ -20,6 +21,7 @@ export async function planContainer(ctx: Context, options: CreateOptions): Promi
     noNewKeyring,
     consoleSocket,
     cgroup: planSelfJoin(cgroup.record),
+    idNamespaces: new Map([...listIdmaps(config).keys()].map((maps) => [maps, -1])),
   });
   const env = containerEnv(ctx, config, create.passwd && new Uint8Array(1));
   const profile = config.linux?.seccomp;

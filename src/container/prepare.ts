@@ -10,6 +10,7 @@ import { grantableCapabilities } from "../compile/container.ts";
 import type { Facts } from "../compile/facts.ts";
 import { resolveCapabilities } from "../compile/identity.ts";
 import { checkLabels } from "../compile/lsm.ts";
+import { checkIdmaps } from "../compile/idmap.ts";
 import { hasNamespace, readNamespaces } from "../compile/namespaces.ts";
 import { completeEnv, findHome } from "../compile/process.ts";
 import { isWithin } from "../compile/rootfs.ts";
@@ -65,6 +66,7 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
   if (warning !== undefined) ctx.log.warn(warning);
   ctx.log.debug("the host is looked at");
   const last = 3 + options.preserveFds + Number(ctx.env.LISTEN_FDS ?? 0);
+  checkIdmaps(config, facts);
   const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
   return { options, text, config, facts, cgroup, keepFds };
 }

@@ -1,4 +1,5 @@
 // The options of mounts[].options: config.md "Linux mount options", mount(8), and runc's `tmpcopyup`.
+// The ids of `idmap` and `ridmap` are read by src/spec/idmapped-mount.ts.
 import { MOUNT_ATTR, MS } from "./mount-flags.ts";
 
 export type AccessTime = "relatime" | "noatime" | "strictatime";
@@ -53,6 +54,8 @@ const PROPAGATIONS = [
 function listMeanings(): ReadonlyMap<string, Meaning> {
   const meanings = new Map<string, Meaning>([
     ["defaults", { kind: "nothing" }],
+    ["idmap", { kind: "nothing" }],
+    ["ridmap", { kind: "nothing" }],
     ["bind", { kind: "bind", recursive: false }],
     ["rbind", { kind: "bind", recursive: true }],
     ["remount", { kind: "remount" }],
@@ -151,7 +154,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   let bind: MountOptions["bind"];
   let [remount, tmpcopyup] = [false, false];
   for (const option of options) {
-    const meaning = MEANINGS.get(option);
+    const meaning = MEANINGS.get(/^r?idmap=/.test(option) ? "idmap" : option);
     switch (meaning?.kind) {
       case undefined:
         data.push(...splitData(option));

@@ -31,6 +31,7 @@ export interface StepOptions {
   readonly onSuccess?: (result: Result) => void;
   readonly failure?: string;
   readonly failureWithErrno?: boolean;
+  readonly hint?: InitStep["hint"];
   /** Where to go on after success. */
   readonly goTo?: Label;
 }
@@ -118,6 +119,7 @@ export class PlanBuilder {
     if (options.name !== undefined) step.name = options.name;
     if (options.failure !== undefined) step.failure = options.failure;
     if (options.failureWithErrno) step.failureWithErrno = true;
+    if (options.hint) step.hint = options.hint;
     const result: Result = { kind: "result", step: index, name };
     this.#steps.push(step);
     options.goTo?.steps.push(step);

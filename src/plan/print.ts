@@ -1,6 +1,6 @@
 // Prints steps the way strace prints calls, and words the errors of failed ones.
 import { SyscallError, TsruncError } from "../errors.ts";
-import { errnoText } from "../linux/errno.ts";
+import { errnoNumber, errnoText } from "../linux/errno.ts";
 import type { HostAction } from "./host-action.ts";
 import type { Arg, Field, HostStep, InitStep, Plan, Step } from "./step.ts";
 
@@ -105,7 +105,8 @@ export function stepError(step: InitStep, errno: number, detail?: string): Tsrun
     return new TsruncError(step.failureWithErrno ? `${step.failure}: ${errnoText(errno)}` : step.failure);
   const { path, intent } = step.source;
   const prefix = [path, intent].filter((part) => part !== "").join(": ");
-  return new SyscallError(prefix, printCall(step), errno, detail);
+  const hint = step.hint && errnoNumber(step.hint.errno) === errno ? step.hint.text : undefined;
+  return new SyscallError(prefix, printCall(step), errno, detail ?? hint);
 }
 
 /** For each step of init's in a batch: the text of its error, and whether an errno's text follows. */

@@ -101,6 +101,8 @@ export interface InitStep {
   readonly failure?: string;
   /** `failure` is followed by the errno's text. */
   readonly failureWithErrno?: boolean;
+  /** What an errno means here, where its text misleads. */
+  readonly hint?: { readonly errno: ErrnoName; readonly text: string };
 }
 
 export interface HostStep {

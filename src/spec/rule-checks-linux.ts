@@ -2,10 +2,12 @@
 import type { Finding, Findings } from "./check.ts";
 import type { Config } from "./config-schema.ts";
 import type { LinuxDevice } from "./devices.ts";
+import { readIdmap } from "./idmapped-mount.ts";
 import type { MemoryPolicy } from "./memory-policy.ts";
 import type { IdMapping } from "./namespaces.ts";
 import { quote } from "./problems.ts";
-import { findNamespace, wordNeed } from "./rule-checks.ts";
+import type { Mount } from "./root.ts";
+import { findNamespace, isBind, wordNeed } from "./rule-checks.ts";
 import type { Seccomp } from "./seccomp.ts";
 import { sysctlNamespace, sysctlPath } from "./sysctl.ts";
 
@@ -29,6 +31,25 @@ export function checkIdMappings(mappings: readonly IdMapping[]): Finding[] {
     }
   }
   return findings;
+}
+
+/** config.md: both maps or none; an id mapping is a property of a bind mount. */
+export function checkIdmappedMount(mount: Mount, config: Config): Finding[] {
+  const { value, problems } = readIdmap(config, mount);
+  const isIdmapped = value !== undefined || problems.length > 0;
+  const written = value?.option === undefined ? [] : (["uid", "gid"] as const);
+  const lists = written.flatMap((kind) =>
+    checkIdMappings(value?.maps?.[kind] ?? []).map((finding) => {
+      const { at = [], message } = typeof finding === "string" ? { message: finding } : finding;
+      const entry = at.length > 0 ? `entry ${at[0]} ` : "";
+      return { at: ["options", value?.option ?? 0], message: `${kind}s: ${entry}${message}` };
+    }),
+  );
+  return [
+    ...(isIdmapped && !isBind(mount) ? ["id mapping is for bind mounts only"] : []),
+    ...problems,
+    ...lists,
+  ];
 }
 
 /** A new user namespace needs both maps, another none. */

@@ -91,8 +91,9 @@ export function checkNumberList(list: string): Findings {
   return isList ? undefined : `must be a list of numbers and ranges such as 0-3,7, not ${quote(list)}`;
 }
 
+/** As in src/compile/mount-sources.ts. */
 export function isBind(mount: Mount): boolean {
-  return mount.options?.some((option) => option === "bind" || option === "rbind") ?? false;
+  return mount.type === "bind" || (mount.options?.some((option) => /^r?bind$/.test(option)) ?? false);
 }
 
 /** What mount(2) needs, depending on what kind of mount it is. */
@@ -109,23 +110,6 @@ export function checkMount(mount: Mount): Finding[] {
     }
   } else if (mount.type === undefined && !options.includes("remount")) {
     findings.push({ at: ["type"], message: "is required without the option bind or rbind" });
-  }
-  return findings;
-}
-
-/** config.md: both maps or none; an id mapping is a property of a bind mount. */
-export function checkIdmappedMount(mount: Mount, config: Config): Finding[] {
-  const findings: Finding[] = [];
-  const hasUids = (mount.uidMappings?.length ?? 0) > 0;
-  const hasGids = (mount.gidMappings?.length ?? 0) > 0;
-  if (hasUids && !hasGids) findings.push({ at: ["gidMappings"], message: "is required with uidMappings" });
-  if (hasGids && !hasUids) findings.push({ at: ["uidMappings"], message: "is required with gidMappings" });
-  const option = mount.options?.findIndex((name) => name === "idmap" || name === "ridmap") ?? -1;
-  if (!hasUids && !hasGids && option < 0) return findings;
-  if (!isBind(mount)) findings.push("id mapping is for bind mounts only");
-  if (!hasUids && !hasGids && findNamespace(config, "user") === undefined) {
-    const message = "needs uidMappings and gidMappings, or a user namespace in linux.namespaces";
-    findings.push({ at: ["options", option], message });
   }
   return findings;
 }

@@ -4,7 +4,6 @@ import type { Config } from "./config-schema.ts";
 import { quote, type Segments } from "./problems.ts";
 import {
   checkAbsolute,
-  checkIdmappedMount,
   checkMount,
   checkNumberList,
   checkRlimit,
@@ -18,6 +17,7 @@ import {
   checkDeviceName,
   checkDevicePaths,
   checkIdMappings,
+  checkIdmappedMount,
   checkMappedIds,
   checkMemoryPolicy,
   checkSeccomp,
@@ -54,7 +54,7 @@ export const RULES: readonly Rule[] = [
 
   rule("mounts.*.destination", "config.md Mounts", notEmpty),
   rule("mounts.*", "config.md Mounts; mount(2)", checkMount),
-  rule("mounts.*", "config.md POSIX-platform Mounts, idmap", checkIdmappedMount, NAMESPACES),
+  rule("mounts.*", "config.md POSIX-platform Mounts, idmap", checkIdmappedMount, USER_NAMESPACE),
   rule("mounts.*.uidMappings", "mount_setattr(2)", checkIdMappings),
   rule("mounts.*.gidMappings", "mount_setattr(2)", checkIdMappings),
 

@@ -13,15 +13,8 @@ interface Row {
 }
 
 const empty = (value: unknown): boolean => Object.keys(value as object).length === 0;
-const noIdmap = (value: unknown): boolean => {
-  const name = String(value).split("=", 1)[0];
-  return name !== "idmap" && name !== "ridmap";
-};
 
 export const UNSUPPORTED: readonly Row[] = [
-  { at: "mounts.*.uidMappings", asksNothing: empty },
-  { at: "mounts.*.gidMappings", asksNothing: empty },
-  { at: "mounts.*.options.*", asksNothing: noIdmap },
   { at: "linux.netDevices", asksNothing: empty },
   { at: "linux.intelRdt" },
   { at: "linux.memoryPolicy" },

@@ -2,6 +2,7 @@
 import { isTmpfsOption } from "../linux/mount-options.ts";
 import { applyRules, rule } from "./check.ts";
 import type { Config } from "./config-schema.ts";
+import { isIdmapOption } from "./idmapped-mount.ts";
 import { formatPath, quote } from "./problems.ts";
 
 const ADVICE = [
@@ -24,7 +25,7 @@ const ADVICE = [
     });
   }),
   rule("mounts.*", "config.md Mounts: options SHOULD contain idmap or ridmap", (mount) =>
-    mount.uidMappings?.length && !mount.options?.some((option) => /^r?idmap(=|$)/.test(option))
+    mount.uidMappings?.length && !mount.options?.some(isIdmapOption)
       ? "has id mappings without the option idmap or ridmap"
       : undefined,
   ),

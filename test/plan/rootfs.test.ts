@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDevices } from "../../src/compile/devices.ts";
 import type { CgroupMounts, Facts } from "../../src/compile/facts.ts";
+import { listIdmaps } from "../../src/compile/idmap.ts";
 import { openMountSources } from "../../src/compile/mount-sources.ts";
 import { mountAll } from "../../src/compile/mounts.ts";
 import { maskPaths, protectPaths } from "../../src/compile/paths.ts";
@@ -33,6 +34,7 @@ const V2: CgroupMounts = { unified: "/sys/fs/cgroup/demo", hierarchies: [], link
 const facts: Facts = {
   arch: "x86_64",
   euid: 0,
+  mayMount: true,
   kernel: [6, 1],
   bundle: "/bundle",
   rootfs: "/bundle/rootfs",
@@ -80,6 +82,11 @@ const fs = (type: string, destination: string, ...options: string[]): Mount => (
   options,
 });
 
+const sameMaps = (hostID: number): Pick<Mount, "uidMappings" | "gidMappings"> => {
+  const mappings = [{ containerID: 0, hostID, size: 1 }];
+  return { uidMappings: mappings, gidMappings: mappings };
+};
+
 const themes: Record<string, Theme> = {
   "bind-directory": { mounts: [bind("/data", "/srv/data", "rbind", "rw")], parts: ["sources", "mounts"] },
   "bind-file": { mounts: [bind("/etc/hosts", "/etc/hosts", "bind", "ro")], parts: ["sources", "mounts"] },
@@ -91,6 +98,23 @@ const themes: Record<string, Theme> = {
       bind("/data", "/c", "rbind", "rslave", "rshared"),
     ],
     parts: ["sources", "mounts"],
+  },
+  "bind-id-mapped": {
+    mounts: [
+      { ...bind("/data", "/a", "bind", "idmap"), ...sameMaps(7) },
+      { ...bind("/data", "/b", "rbind", "ro", "ridmap"), ...sameMaps(7) },
+      bind("/data", "/c", "bind", "idmap=uids=0-1-2#2-9-1;gids=0-5-1"),
+    ],
+    parts: ["sources", "mounts"],
+  },
+  "bind-id-mapped-by-user-namespace": {
+    mounts: [bind("/data", "/a", "rbind", "idmap")],
+    namespaces: ["mount", "user"],
+    linux: {
+      uidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
+      gidMappings: [{ containerID: 0, hostID: 200000, size: 65536 }],
+    },
+    parts: ["sources"],
   },
   "proc-and-links-into-it": {
     mounts: [
@@ -197,8 +221,9 @@ function print(theme: Theme): string {
   const host = { ...facts, cgroupMounts: theme.cgroups ?? NONE };
   const p = new PlanBuilder();
   const ends: [part: string, end: number][] = [];
+  const made = new Map([...listIdmaps(config).keys()].map((maps, i) => [maps, 10 + i]));
   const end = (part: string) => ends.push([part, p.length]);
-  const sources = openMountSources(p, config, host);
+  const sources = openMountSources(p, config, host, { made });
   end("sources");
   const root = attachRootfs(p, config, host, sources);
   end("attach");
