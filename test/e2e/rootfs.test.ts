@@ -325,6 +325,9 @@ test("the rootfs on the host gets the mount points and nothing else", async () =
   expect(readdirSync(bundle.rootfs, { recursive: true }).length).toBe(before);
 });
 
+/** On v1 a hierarchy of its own. */
+const pidsHierarchy = existsSync("/sys/fs/cgroup/pids") ? "/sys/fs/cgroup/pids" : "/sys/fs/cgroup";
+
 describe("resources", () => {
   test.skipIf(!existsSync("/sys/fs/cgroup/pids"))(
     "pids, memory and cpu limits are in the container's cgroup",
@@ -371,11 +374,11 @@ describe("resources", () => {
       const { pid } = JSON.parse((await box.ok(["state", id])).stdout) as { pid: number };
       const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
       expect(cgroup).toMatch(
-        new RegExp(`:devices:(/.*)?${path.replace("ID", id).replace(/^(?!\/)/, "/")}$`, "m"),
+        new RegExp(`(:devices:|^0::)(/.*)?${path.replace("ID", id).replace(/^(?!\/)/, "/")}$`, "m"),
       );
       await box.ok(["delete", "--force", id]);
       // The parents that the path named stay, as with runc: they may be another container's too.
-      expect(existsSync(`/sys/fs/cgroup/pids/${path.replace("ID", id)}`)).toBe(false);
+      expect(existsSync(`${pidsHierarchy}/${path.replace("ID", id)}`)).toBe(false);
       Bun.spawnSync(["sh", "-c", `find /sys/fs/cgroup -depth -type d -path '*${id}*' -exec rmdir {} \\;`]);
     });
   }
@@ -394,7 +397,7 @@ describe("resources", () => {
   });
   ours("a cgroup that has a process in it already is refused", async () => {
     const id = box.id();
-    const group = `/sys/fs/cgroup/pids/${id}`;
+    const group = `${pidsHierarchy}/${id}`;
     mkdirSync(group);
     const holder = Bun.spawn(["sleep", "100"]);
     writeFileSync(join(group, "cgroup.procs"), String(holder.pid));
