@@ -18,6 +18,7 @@ needed=(
   "qemu-aarch64-static qemu-user-static"
   "ip iproute2"
   "mount mount"
+  "newuidmap uidmap"
   "taskset util-linux"
 )
 # The guest of test/vm is made and run by these.

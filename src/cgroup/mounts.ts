@@ -9,7 +9,9 @@ import type { CgroupLayout, CgroupRecord } from "./types.ts";
  */
 export function listCgroupMounts(layout: CgroupLayout, record: CgroupRecord): CgroupMounts {
   if (record.mode === "v2") {
-    const dir = record.paths.unified;
+    // A rootless container without a cgroup of its own is in the caller's.
+    const dir =
+      record.paths.unified ?? (layout.unified && `${layout.unified.mountPoint}${layout.unified.own}`);
     return { ...(dir === undefined ? {} : { unified: dir }), hierarchies: [], links: [] };
   }
   const hierarchies = new Map<string, string>();

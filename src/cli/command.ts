@@ -27,6 +27,8 @@ export interface Invocation {
   readonly options: OptionValues;
   /** `--systemd-cgroup` was given. */
   readonly systemdCgroup: boolean;
+  /** `--rootless true|false`; undefined: auto. */
+  readonly rootless: boolean | undefined;
   /** `--root` was given. */
   readonly hasRoot: boolean;
   /** Writes to stdout. */

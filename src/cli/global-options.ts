@@ -30,6 +30,8 @@ export interface GlobalOptions {
   readonly logLevel: LogLevel;
   readonly debug: boolean;
   readonly systemdCgroup: boolean;
+  /** Undefined: auto. */
+  readonly rootless: boolean | undefined;
   readonly version: boolean;
 }
 
@@ -52,6 +54,7 @@ export function readGlobalOptions(values: OptionValues): GlobalOptions {
     logLevel: debug ? "debug" : level,
     debug,
     systemdCgroup: hasFlag(values, "systemd-cgroup"),
+    rootless: rootless === undefined || rootless === "auto" ? undefined : rootless === "true",
     version: hasFlag(values, "version"),
   };
 }

@@ -74,6 +74,7 @@ async function runCommand(
       args: parsed.args,
       options: parsed.values,
       systemdCgroup: options.systemdCgroup,
+      rootless: options.rootless,
       hasRoot: options.root !== undefined,
       print: (text) => state.write(1, text),
       printError: writeError,

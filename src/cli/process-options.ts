@@ -61,7 +61,7 @@ export function readPreserveFds(options: OptionValues): number {
 
 /** Values of CREATE_OPTIONS. */
 export function readCreateOptions(invocation: Invocation): CreateOptions {
-  const { options, systemdCgroup } = invocation;
+  const { options, systemdCgroup, rootless } = invocation;
   return {
     id: getId(invocation),
     bundle: getText(options, "bundle") || ".",
@@ -71,5 +71,6 @@ export function readCreateOptions(invocation: Invocation): CreateOptions {
     noNewKeyring: hasFlag(options, "no-new-keyring"),
     preserveFds: readPreserveFds(options),
     systemdCgroup,
+    ...(rootless === undefined ? {} : { rootless }),
   };
 }

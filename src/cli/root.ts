@@ -1,7 +1,8 @@
 // Where the containers' states are.
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { UsageError } from "../errors.ts";
+import { isInUserNamespace } from "../host/in-user-namespace.ts";
 
 const DEFAULT_ROOT = "/run/tsrunc";
 
@@ -25,9 +26,4 @@ export function chooseRoot(caller: Caller, given: string | undefined): string {
   // The sticky bit keeps clean-up services from removing it (XDG Base Directory Specification).
   mkdirSync(root, { recursive: true, mode: 0o1700 });
   return root;
-}
-
-/** The initial user namespace maps every id to itself. */
-function isInUserNamespace(): boolean {
-  return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
 }

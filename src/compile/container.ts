@@ -25,6 +25,7 @@ import {
   readNamespaces,
   setNotDumpable,
 } from "./namespaces.ts";
+import { takeNetDevices } from "./net-devices.ts";
 import { maskPaths, protectPaths } from "./paths.ts";
 import { enterRootfs } from "./pivot.ts";
 import { becomeProcess, checkCwd, joinKeyring, lacksHome, type ProcessPlan, readPasswd } from "./process.ts";
@@ -64,8 +65,8 @@ export function compileContainer(
   const has = (type: Parameters<typeof hasNamespace>[1]): boolean => hasNamespace(namespaces, type);
 
   // In the caller's namespaces, with its privilege.
-  nameInit(p); // and hide it from processes of the namespaces that it will be seen in
   if (process.oomScoreAdj !== undefined) adjustOomScore(p, process.oomScoreAdj); // a user namespace may not lower it
+  nameInit(p); // and hide it from processes of the namespaces that it will be seen in, and from an ordinary caller
   resetScheduling(p); // before the cgroup, whose cpuset then bounds it
   const joined = openJoinedNamespaces(p, namespaces); // paths of the host
   const sources = openMountSources(p, config, facts, {
@@ -76,7 +77,7 @@ export function compileContainer(
 
   // The namespaces: joined ones first, the user namespace last of them; new ones then belong to it.
   joinNamespaces(p, joined);
-  if (namespaces.created.has("user")) createUserNamespace(p, config);
+  if (namespaces.created.has("user")) createUserNamespace(p, config, facts.euid);
   if (has("user")) becomeRoot(p);
   createNamespaces(p, config, namespaces);
   forkContainer(p, cgroup); // pid and time namespaces take effect in the child
@@ -95,6 +96,7 @@ export function compileContainer(
   const mounted = mountAll(p, config, facts, sources, root);
   createDevices(p, config, facts, root, sources); // after the mount on /dev
   createCwd(p, config, root); // before a read-only root
+  takeNetDevices(p, config); // hooks see them; after what fails most often, since a moved device is down for a moment
   runHooks(p, config, "prestart", false);
   runHooks(p, config, "createRuntime", false);
   runHooks(p, config, "createContainer", true); // the runtime's root is still visible in the namespace

@@ -97,7 +97,7 @@ export function createDevices(
     });
     for (const { device, path } of devices)
       p.at(path, `create the device ${device.path}`, () => {
-        const source = sources.devices.get(cleanPath(device.path));
+        const source = sources.takeDevice(device, cleanPath(device.path));
         if (source) bindDevice(p, parent, device, source);
         else makeDevice(p, parent, device, path);
       });

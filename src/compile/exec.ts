@@ -36,8 +36,8 @@ export function compileExec(
   options: ExecPlanOptions,
 ): { readonly plan: Plan; readonly passwd: OutBuffer | undefined } {
   const p = new PlanBuilder();
-  nameInit(p);
   if (process.oomScoreAdj !== undefined) adjustOomScore(p, process.oomScoreAdj);
+  nameInit(p);
   const { initial, final } = process.execCPUAffinity ?? {};
   if (initial) setAffinity(p, "process.execCPUAffinity.initial", initial);
   const cgroup = options.cgroup && joinCgroups(p, options.cgroup, options.namespaces.includes("user"));

@@ -31,6 +31,10 @@ export interface LsmFacts {
 export interface Facts {
   readonly arch: Architecture;
   readonly euid: number;
+  /** Whether this process may mount in its own mount namespace. */
+  readonly mayMount: boolean;
+  /** Whether this process is in a user namespace other than the host's, where nobody may make device nodes. */
+  readonly isInUserNamespace: boolean;
   /** `[major, minor]` of the running kernel. */
   readonly kernel: readonly [number, number];
   /** The bundle, absolute. */

@@ -66,7 +66,9 @@ export function setNoNewPrivileges(p: PlanBuilder, process: Process): void {
 export function setGroups(p: PlanBuilder, process: Process): void {
   p.at("process.user.additionalGids", "set the supplementary groups", () => {
     const gids = process.user.additionalGids ?? [];
-    p.call("setgroups", [gids.length, struct(...gids.map((gid, i) => u32(`[${i}]`, gid)))]);
+    // In an ordinary user's namespace nobody may drop groups, since a file may deny something to them.
+    const tolerate = gids.length === 0 ? (["EPERM"] as const) : [];
+    p.call("setgroups", [gids.length, struct(...gids.map((gid, i) => u32(`[${i}]`, gid)))], { tolerate });
   });
 }
 

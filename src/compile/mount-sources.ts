@@ -3,14 +3,15 @@
 // With a user namespace or a mount namespace that is joined they are opened before init enters any namespace, with the
 // caller's privilege. Otherwise each is opened when its turn comes: the container's mount namespace is a copy of the
 // runtime's, the privilege is the same, and only so does /proc/PID/mountinfo list the mounts in their order, which
-// since Linux 6.8 is that of their making, not of their attachment.
+// since Linux 6.8 is that of their making, not of their attachment. A caller who may not mount at all (rootless) has
+// no other time either: init may, in its own mount namespace.
 import { posix } from "node:path";
 import { ConfigError } from "../errors.ts";
-import type { MS } from "../linux/mount-flags.ts";
+import { MOUNT_ATTR, type MS } from "../linux/mount-flags.ts";
 import { isTmpfsOption, type MountOptions, parseMountOptions } from "../linux/mount-options.ts";
 import type { PlanBuilder } from "../plan/build.ts";
 import type { Result } from "../plan/step.ts";
-import type { Config, Mount } from "../spec/config.ts";
+import type { Config, LinuxDevice, Mount } from "../spec/config.ts";
 import { isBoundDevice, listDevices } from "./devices.ts";
 import type { Facts } from "./facts.ts";
 import { type IdNamespaces, mapIds } from "./idmap.ts";
@@ -20,8 +21,8 @@ import { hasNamespace, type NamespaceSet, readNamespaces } from "./namespaces.ts
 
 /** Descriptors in init of detached mount trees. */
 export interface MountSources {
-  /** The root file system; absent without a mount namespace of the container's own. */
-  readonly rootfs?: Result;
+  /** The root file system, opened now if it is not yet; undefined without a mount namespace of the container's own. */
+  readonly takeRootfs: () => Result | undefined;
   /** The tree of a bind mount, `mounts[index]`; opened now if it is not yet. */
   readonly takeBind: (index: number, mount: Mount, options: MountOptions) => Result;
   /**
@@ -29,8 +30,8 @@ export interface MountSources {
    * which they are mounted anew.
    */
   readonly takeCgroups: (index: number, options: MountOptions) => readonly Result[] | undefined;
-  /** Host devices for a container that may not make any, by path. */
-  readonly devices: ReadonlyMap<string, Result>;
+  /** The host's device of that clean path, for a container that may not make any. */
+  readonly takeDevice: (device: LinuxDevice, path: string) => Result | undefined;
 }
 
 /** Path of a bind mount's source; a relative one counts from the bundle. */
@@ -67,10 +68,14 @@ export function openMountSources(
   const namespaces = readNamespaces(config);
   const binds = new Map<number, Result>();
   const cgroups = new Map<number, readonly Result[]>();
+  const { mayMount } = facts;
   const own = hasNamespace(namespaces, "mount");
-  const rootfs = own ? openRootfs(p, config, facts, namespaces) : undefined;
+  const rootfs = own && mayMount ? openRootfs(p, config, facts, namespaces) : undefined;
   const bindsCgroups = !hasNamespace(namespaces, "cgroup");
-  if (hasNamespace(namespaces, "user") || namespaces.joined.has("mount"))
+  const mayNotLater = hasNamespace(namespaces, "user") || namespaces.joined.has("mount");
+  const bindsDevices = hasNamespace(namespaces, "user") || facts.isInUserNamespace;
+  const devices = mayMount && bindsDevices ? openDevices(p, config) : new Map<string, Result>();
+  if (mayMount && mayNotLater)
     for (const [index, mount] of (config.mounts ?? []).entries()) {
       const options = parseMountOptions(mount.options ?? []);
       p.at(`mounts[${index}]`, describeMount(mount, options), () => {
@@ -80,11 +85,12 @@ export function openMountSources(
       });
     }
   return {
-    ...(rootfs ? { rootfs } : {}),
+    takeRootfs: () => rootfs ?? (own ? openRootfs(p, config, facts, namespaces) : undefined),
     takeBind: (index, mount, options) => binds.get(index) ?? open(index, mount, options),
     takeCgroups: (index, options) =>
       bindsCgroups ? (cgroups.get(index) ?? openCgroups(p, config, facts, options)) : undefined,
-    devices: openDevices(p, config, namespaces),
+    takeDevice: (device, path) =>
+      bindsDevices && isBoundDevice(device) ? (devices.get(path) ?? openDevice(p, path)) : undefined,
   };
 }
 
@@ -104,7 +110,7 @@ function openRootfs(p: PlanBuilder, config: Config, facts: Facts, namespaces: Na
     setPropagation(p, tree, { flag: isPrivate ? "MS_PRIVATE" : "MS_SLAVE", recursive: true });
     // As runc leaves it: only with `slave` do the host's later mounts reach the root itself.
     if (!isPrivate && wanted !== "slave") setPropagation(p, tree, { flag: "MS_PRIVATE", recursive: false });
-    if (namespaces.created.has("mount")) p.call("chdir", [facts.rootfs]);
+    if (namespaces.created.has("mount") && facts.mayMount) p.call("chdir", [facts.rootfs]);
     return tree;
   });
 }
@@ -161,6 +167,10 @@ function openBind(
   const source = resolveSource(facts.bundle, mount.source ?? "");
   const tree = cloneSource(p, config, source, options.bind === "recursive", "source");
   applyAttributes(p, tree, options);
+  // CVE-2023-25809: below a rootless container's /sys, the cgroups that its caller may write to.
+  const { attributes } = options;
+  if (!facts.mayMount && source === "/sys" && (attributes.set & MOUNT_ATTR.MOUNT_ATTR_RDONLY) !== 0)
+    setAttributes(p, tree, { set: MOUNT_ATTR.MOUNT_ATTR_RDONLY, clear: 0 }, true);
   return tree;
 }
 
@@ -174,16 +184,18 @@ function openCgroups(p: PlanBuilder, config: Config, facts: Facts, options: Moun
   });
 }
 
-function openDevices(p: PlanBuilder, config: Config, namespaces: NamespaceSet): ReadonlyMap<string, Result> {
+function openDevices(p: PlanBuilder, config: Config): ReadonlyMap<string, Result> {
   const opened = new Map<string, Result>();
-  if (!hasNamespace(namespaces, "user")) return opened;
   for (const { device, path } of listDevices(config)) {
     if (!isBoundDevice(device)) continue;
-    p.at(path, `open the host's ${device.path}`, () => {
-      const tree = cloneTree(p, cleanPath(device.path), false, "device");
-      setPropagation(p, tree, { flag: "MS_PRIVATE", recursive: false });
-      opened.set(cleanPath(device.path), tree);
-    });
+    const clean = cleanPath(device.path);
+    p.at(path, `open the host's ${device.path}`, () => opened.set(clean, openDevice(p, clean)));
   }
   return opened;
+}
+
+function openDevice(p: PlanBuilder, path: string): Result {
+  const tree = cloneTree(p, path, false, "device");
+  setPropagation(p, tree, { flag: "MS_PRIVATE", recursive: false });
+  return tree;
 }

@@ -86,10 +86,17 @@ function joinNamespace(p: PlanBuilder, type: NamespaceType, fd: Result | undefin
   });
 }
 
-/** Makes the new user namespace, which owns all namespaces made after it, and becomes root in it. */
-export function createUserNamespace(p: PlanBuilder, config: Config): void {
+/** Makes the new user namespace, which owns all namespaces made after it. `euid`: the caller's. */
+export function createUserNamespace(p: PlanBuilder, config: Config, euid: number): void {
   p.at("linux.namespaces", "create the user namespace", () => {
     p.call("unshare", [namespaceFlags(["user"])]);
+    const { uidMappings: uid = [], gidMappings: gid = [] } = config.linux ?? {};
+    if (euid !== 0) {
+      // The files of /proc/PID are the user's for as long as init is dumpable: nothing of the container is near yet.
+      setDumpable(p, true);
+      p.host({ do: "map-ids", uid, gid, deniesGroups: true });
+      return;
+    }
     for (const kind of ["uid", "gid"] as const) {
       const mappings = config.linux?.[`${kind}Mappings`] ?? [];
       const lines = mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}\n`);
@@ -112,8 +119,12 @@ export function becomeRoot(p: PlanBuilder): void {
 
 /** Nobody may trace this process or read its /proc entries by being root in some user namespace. */
 export function setNotDumpable(p: PlanBuilder): void {
+  setDumpable(p, false);
+}
+
+function setDumpable(p: PlanBuilder, isDumpable: boolean): void {
   const PR_SET_DUMPABLE: NumberArg = { kind: "number", value: 4, text: "PR_SET_DUMPABLE" };
-  p.call("prctl", [PR_SET_DUMPABLE, 0, 0, 0, 0]);
+  p.call("prctl", [PR_SET_DUMPABLE, Number(isDumpable), 0, 0, 0]);
 }
 
 /** Makes all new namespaces but user and cgroup: the latter's root is the cgroup that its maker is in. */

@@ -31,16 +31,16 @@ function readPropagation(config: Config): { flag: PropagationFlag; recursive: bo
 export function attachRootfs(p: PlanBuilder, config: Config, facts: Facts, sources: MountSources): Result {
   return p.at("root.path", `attach the root file system ${facts.rootfs}`, () => {
     p.call("umask", [0]);
-    const tree = sources.rootfs;
-    if (tree === undefined)
+    if (!hasNamespace(readNamespaces(config), "mount"))
       return p.call("openat", [AT_FDCWD, facts.rootfs, openFlags("O_PATH", "O_DIRECTORY", "O_CLOEXEC")], {
         name: "root",
       });
     separateFromHost(p, config, facts);
+    const tree = sources.takeRootfs() as Result;
     // In a new mount namespace the working directory is still the root file system's path (openMountSources),
     // even where the container's user may not search that path.
     const isNew = readNamespaces(config).created.has("mount");
-    p.call("chdir", [facts.rootfs], isNew ? { tolerate: ["EACCES"] } : {});
+    p.call("chdir", [facts.rootfs], isNew && facts.mayMount ? { tolerate: ["EACCES"] } : {});
     const how = flags(MOVE_MOUNT, "MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH");
     p.call("move_mount", [tree, "", AT_FDCWD, "", how]);
     return tree;

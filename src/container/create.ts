@@ -13,6 +13,8 @@ import { closeFd } from "../host/fd.ts";
 import { runHooks } from "../host/hooks.ts";
 import { openIdNamespaces } from "../host/id-namespaces.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
+import { mapIds } from "../host/map-ids.ts";
+import { type MovedDevices, moveNetDevices } from "../host/net-devices.ts";
 import { writePidFile } from "../host/pid-file.ts";
 import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
 import { readProcessStat } from "../host/process-stat.ts";
@@ -79,6 +81,7 @@ class Made {
   #session: Session | undefined;
   #fds: number[] = [];
   #init: Launched | undefined;
+  #devices: MovedDevices | undefined;
   /** False: what is in its place may be another container's, with processes that must live. */
   #ownsCgroup = false;
 
@@ -125,8 +128,8 @@ class Made {
       noNewKeyring,
       consoleSocket,
       cgroup: join,
-    });
       idNamespaces,
+    });
     ctx.log.debug(`the plan is compiled: ${compiled.plan.steps.length} steps`);
     runPlan(session, compiled.plan, (step) => this.#perform(session, step));
     ctx.log.debug(`the container is set up, its first process is ${session.pid}`);
@@ -160,6 +163,9 @@ class Made {
       case "write-proc":
         writeProcFile(step, action, action.of === "launcher" ? launcherPid : session.pid);
         return;
+      case "map-ids":
+        mapIds(this.#ctx, launcherPid, action);
+        return;
       case "record-process": {
         const startTime = readProcessStat(session.pid)?.startTime;
         if (startTime === undefined) throw new TsruncError("the container's init process ended");
@@ -173,6 +179,11 @@ class Made {
       case "raise-rlimits":
         raiseRlimits(libc, session.pid, action.limits);
         return;
+      case "move-net-devices": {
+        const socket = Number(session.results.get(action.socket));
+        this.#devices = moveNetDevices(libc, { pid: session.pid, socket }, action.devices);
+        return;
+      }
       case "copy-up":
         copyUp(session, action, step.source);
         return;
@@ -195,6 +206,8 @@ class Made {
   /** Removes everything that was made; what cannot be removed is told, and found by `delete --force`. */
   undo(): void {
     try {
+      // While their namespace is there: virtual devices end with it.
+      for (const problem of this.#devices?.giveBack() ?? []) this.#ctx.log.warn(problem);
       if (this.#session) closeSession(this.#session); // init ends
       const pid = this.#session?.pid || this.#init?.launcherPid;
       if (this.#init && pid) this.#init.libc.kill(pid, 9);
@@ -209,6 +222,7 @@ class Made {
 
   close(): void {
     if (this.#session) closeSession(this.#session);
+    this.#devices?.close();
     for (const fd of this.#fds) closeFd(loadLibc(this.#ctx.installDir), fd);
   }
 }

@@ -17,6 +17,8 @@ export interface CreateOptions {
   /** Number of further descriptors from 3 that the container's process gets. */
   readonly preserveFds: number;
   readonly systemdCgroup: boolean;
+  /** Whether to do without cgroups that cannot be made; undefined: if the caller is not the host's root. */
+  readonly rootless?: boolean;
 }
 
 export interface RunOptions extends CreateOptions {

@@ -5,16 +5,20 @@ import { readCgroupLayout } from "../cgroup/layout.ts";
 import { listCgroupMounts } from "../cgroup/mounts.ts";
 import { findCgroupOwner } from "../cgroup/ownership.ts";
 import { planCgroup } from "../cgroup/plan.ts";
+import { leaveUnusable } from "../cgroup/rootless.ts";
 import type { CgroupPlan } from "../cgroup/types.ts";
 import { grantableCapabilities } from "../compile/container.ts";
 import type { Facts } from "../compile/facts.ts";
 import { resolveCapabilities } from "../compile/identity.ts";
-import { checkLabels } from "../compile/lsm.ts";
 import { checkIdmaps } from "../compile/idmap.ts";
+import { checkLabels } from "../compile/lsm.ts";
 import { hasNamespace, readNamespaces } from "../compile/namespaces.ts";
 import { completeEnv, findHome } from "../compile/process.ts";
 import { isWithin } from "../compile/rootfs.ts";
+import { checkRootless } from "../compile/rootless.ts";
 import type { Context } from "../context.ts";
+import { isInUserNamespace } from "../host/in-user-namespace.ts";
+import { checkNetDevices } from "../host/net-devices.ts";
 import { collectFacts } from "../host/probe.ts";
 import { readSystemdFacts } from "../host/systemd.ts";
 import { checkJoinedMappings } from "../host/user-namespace.ts";
@@ -58,15 +62,20 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
     ownerUid: findCgroupOwner(config),
     systemd: options.systemdCgroup ? readSystemdFacts(ctx) : undefined,
   };
-  const cgroup = planCgroup(layout, request);
+  const planned = planCgroup(layout, request);
+  const isRootless = options.rootless ?? (ctx.euid !== 0 || isInUserNamespace());
+  const mayDoWithout = isRootless && (request.cgroupsPath ?? "") === "" && !options.systemdCgroup;
+  const cgroup = mayDoWithout ? leaveUnusable(planned, layout) : planned;
   const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record));
   checkLabels(config.process, facts.lsm);
+  checkIdmaps(config, facts);
+  checkNetDevices(config, ctx.euid);
+  checkRootless(config, facts);
   for (const warning of configWarnings(config)) ctx.log.warn(warning);
   const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
   if (warning !== undefined) ctx.log.warn(warning);
   ctx.log.debug("the host is looked at");
   const last = 3 + options.preserveFds + Number(ctx.env.LISTEN_FDS ?? 0);
-  checkIdmaps(config, facts);
   const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
   return { options, text, config, facts, cgroup, keepFds };
 }

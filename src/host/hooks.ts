@@ -55,7 +55,7 @@ export function runHooks(
 ): void {
   for (const [i, hook] of (hooks ?? []).entries()) {
     try {
-      runHook(ctx, hook, options);
+      runProgram(ctx, hook, options);
     } catch (error) {
       if (!(error instanceof TsruncError)) throw error;
       const told = new TsruncError(`error running ${kind} hook #${i}: ${error.message}`);
@@ -65,7 +65,11 @@ export function runHooks(
   }
 }
 
-function runHook(ctx: Context, hook: HookCommand, options: HookOptions): void {
+/**
+ * Runs a program of the host as a hook is run, until it ends; `state` is what it reads. Throws TsruncError with its end
+ * and its output if that is not success.
+ */
+export function runProgram(ctx: Context, hook: HookCommand, options: HookOptions): void {
   const libc = loadLibc(ctx.installDir);
   const opened = new Set<number>();
   const keep = (fd: number): number => {

@@ -9,7 +9,9 @@ import { TsruncError } from "../errors.ts";
 import { errnoText } from "../linux/errno.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import type { Config } from "../spec/config.ts";
+import { isInUserNamespace } from "./in-user-namespace.ts";
 import { readLsm } from "./lsm.ts";
+import { mayMount } from "./privilege.ts";
 
 /** First kernel with everything that plans use unconditionally: mount_setattr (5.12), cgroup.kill (5.14). */
 const KERNEL_FLOOR = [5, 14] as const;
@@ -23,6 +25,7 @@ export function collectFacts(
 ): Facts {
   const kernel = parseKernelVersion(release());
   checkKernel(kernel);
+  const status = readFileSync("/proc/self/status", "utf8");
   return {
     arch: readArchitecture(),
     euid: ctx.euid,
@@ -32,7 +35,9 @@ export function collectFacts(
     mountPoints: parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8")),
     sources: findSources(config, bundle),
     cgroupMounts,
-    boundingSet: parseBoundingSet(readFileSync("/proc/self/status", "utf8")),
+    boundingSet: parseBoundingSet(status),
+    mayMount: mayMount(ctx, status),
+    isInUserNamespace: isInUserNamespace(),
     lsm: readLsm(),
   };
 }

@@ -1,9 +1,10 @@
 // systemd's manager on D-Bus: makes, changes and stops a container's unit (org.freedesktop.systemd1(5)).
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import type { SystemdFacts, UnitPlan, UnitProperty, UnitRecord } from "../cgroup/types.ts";
 import type { Context } from "../context.ts";
 import { messageOf, TsruncError } from "../errors.ts";
 import { type Bus, BusError, type Call, callBus, closeBus, openBus, readText, readUint32 } from "./bus.ts";
+import { isInUserNamespace } from "./in-user-namespace.ts";
 
 const SYSTEMD = "org.freedesktop.systemd1";
 const MANAGER = `${SYSTEMD}.Manager`;
@@ -20,16 +21,12 @@ export function readSystemdFacts(ctx: Context): SystemdFacts {
   // sd_booted(3).
   if (!lstatSync("/run/systemd/system", { throwIfNoEntry: false })?.isDirectory())
     throw new TsruncError("systemd not running on this host, cannot use systemd cgroups manager");
-  const isUser = ctx.euid !== 0 || !isInitialUserNamespace();
+  const isUser = ctx.euid !== 0 || isInUserNamespace();
   return withManager(ctx, isUser, (bus) => {
     const version = /\d+/.exec(getProperty(bus, "Version"))?.[0];
     if (version === undefined) throw new TsruncError("systemd does not tell its version");
     return { isUser, version: Number(version), controlGroup: getProperty(bus, "ControlGroup") };
   });
-}
-
-function isInitialUserNamespace(): boolean {
-  return /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
 }
 
 /**

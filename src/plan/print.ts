@@ -54,6 +54,12 @@ export function printAction(action: HostAction): string {
   switch (action.do) {
     case "write-proc":
       return `write("/proc/[${action.of}]/${action.file}", ${quote(action.value)})`;
+    case "map-ids": {
+      const list = (mappings: typeof action.uid): string =>
+        mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}`).join(", ");
+      const groups = action.deniesGroups ? "; setgroups deny" : "";
+      return `map ids of [launcher], with newuidmap(1) if need be: uids ${list(action.uid)}; gids ${list(action.gid)}${groups}`;
+    }
     case "record-process":
       return "write(state.json, pid and start time of [container])";
     case "write-late-limits":
@@ -62,6 +68,12 @@ export function printAction(action: HostAction): string {
       return `run ${action.kind} hooks in the ${action.inContainer ? "container" : "runtime"} namespace`;
     case "raise-rlimits":
       return `prlimit64([container], ${action.limits.map((limit) => limit.name).join(", ")})`;
+    case "move-net-devices": {
+      const names = action.devices.map(({ name, newName }) =>
+        name === newName ? name : `${name} as ${newName}`,
+      );
+      return `move network devices, with their addresses: ${names.join(", ")}`;
+    }
     case "copy-up":
       return "copy the directory's content into the tmpfs";
   }

@@ -110,7 +110,7 @@ function compile(p: PlanBuilder, bundle: string, config: Config, options: MakeOp
   const sources = openMountSources(p, config, facts);
   if (options.meanwhile) p.host({ do: "record-process" });
   if (set.created.has("user")) {
-    createUserNamespace(p, config);
+    createUserNamespace(p, config, 0);
     becomeRoot(p);
   }
   createNamespaces(p, config, set);

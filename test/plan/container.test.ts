@@ -22,6 +22,8 @@ const names = readdirSync(fixtures)
 const facts: Facts = {
   arch: "x86_64",
   euid: 0,
+  mayMount: true,
+  isInUserNamespace: false,
   kernel: [6, 1],
   bundle: "/bundle",
   rootfs: "/bundle/rootfs",

@@ -35,6 +35,7 @@ const facts: Facts = {
   arch: "x86_64",
   euid: 0,
   mayMount: true,
+  isInUserNamespace: false,
   kernel: [6, 1],
   bundle: "/bundle",
   rootfs: "/bundle/rootfs",
