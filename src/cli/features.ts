@@ -28,7 +28,7 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
       selinux: on,
       intelRdt: off,
       mountExtensions: { idmap: on },
-      netDevices: off,
+      netDevices: on,
     },
     annotations: {
       "org.opencontainers.tsrunc.version": VERSION,

@@ -5,6 +5,7 @@ import type { LinuxDevice } from "./devices.ts";
 import { readIdmap } from "./idmapped-mount.ts";
 import type { MemoryPolicy } from "./memory-policy.ts";
 import type { IdMapping } from "./namespaces.ts";
+import type { NetDevices } from "./net-devices.ts";
 import { quote } from "./problems.ts";
 import type { Mount } from "./root.ts";
 import { findNamespace, isBind, wordNeed } from "./rule-checks.ts";
@@ -141,10 +142,35 @@ export function checkSysctls(sysctls: Readonly<Record<string, string>>, config: 
 }
 
 /** Name of a network device: dev_valid_name() of the kernel, and the length of IFNAMSIZ. */
-export function checkDeviceName(name: string): Findings {
-  const bad =
-    name === "" || name === "." || name === ".." || /[/:\s]/.test(name) || Buffer.byteLength(name) > 15;
-  return bad ? `${quote(name)} is not a name of a network device` : undefined;
+function isDeviceName(name: string): boolean {
+  const isWord = name !== "" && name !== "." && name !== ".." && !/[/:\s]/.test(name);
+  return isWord && Buffer.byteLength(name) <= 15;
+}
+
+/** In the container a name may be a template with one `%d`, which several devices can share (__dev_alloc_name()). */
+export function checkNetDevices(devices: NetDevices, config: Config): Finding[] {
+  const findings: Finding[] = [];
+  const entries = Object.entries(devices);
+  if (entries.length > 0 && findNamespace(config, "network") === undefined)
+    findings.push(wordNeed("network"));
+  const taken = new Map<string, string>();
+  for (const [name, device] of entries) {
+    if (!isDeviceName(name) || name.includes("%"))
+      findings.push({ at: [name], message: `${quote(name)} is not a name of a network device` });
+    const newName = device.name ?? name;
+    const parts = newName.split("%");
+    const other = parts.length === 1 ? taken.get(newName) : undefined;
+    const at = device.name === undefined ? [name] : [name, "name"];
+    if (
+      device.name !== undefined &&
+      (!isDeviceName(newName) || (parts.length > 1 && !/^[^%]*%d[^%]*$/.test(newName)))
+    )
+      findings.push({ at, message: `${quote(newName)} is not a name of a network device` });
+    else if (other !== undefined)
+      findings.push({ at, message: `is the name of ${other} in the container already` });
+    taken.set(newName, name);
+  }
+  return findings;
 }
 
 export function checkMemoryPolicy({ mode, nodes }: MemoryPolicy): Findings {

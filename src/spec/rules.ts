@@ -14,12 +14,12 @@ import {
 } from "./rule-checks.ts";
 import {
   checkDevice,
-  checkDeviceName,
   checkDevicePaths,
   checkIdMappings,
   checkIdmappedMount,
   checkMappedIds,
   checkMemoryPolicy,
+  checkNetDevices,
   checkSeccomp,
   checkSysctls,
   checkTimeOffsets,
@@ -97,19 +97,7 @@ export const RULES: readonly Rule[] = [
   rule("linux.devices.*.path", "config-linux.md Devices", checkAbsolute),
   rule("linux.devices.*", "config-linux.md Devices; makedev(3)", checkDevice),
   rule("linux.devices", "config-linux.md Devices", checkDevicePaths),
-  rule(
-    "linux.netDevices",
-    "config-linux.md Network Devices",
-    (devices, config) => [
-      ...(Object.keys(devices).length > 0 ? [needNamespace(config, "network") ?? []].flat() : []),
-      ...Object.keys(devices).flatMap((name) => {
-        const message = checkDeviceName(name);
-        return typeof message === "string" ? [{ at: [name], message }] : [];
-      }),
-    ],
-    NAMESPACES,
-  ),
-  rule("linux.netDevices.*.name", "config-linux.md Network Devices", checkDeviceName),
+  rule("linux.netDevices", "config-linux.md Network Devices", checkNetDevices, NAMESPACES),
 
   rule("linux.cgroupsPath", "cgroups are never made outside of their mount", (path) =>
     path.split("/").includes("..") ? `must not have "..": ${quote(path)}` : undefined,

@@ -12,13 +12,7 @@ interface Row {
   readonly asksNothing?: (value: unknown) => boolean;
 }
 
-const empty = (value: unknown): boolean => Object.keys(value as object).length === 0;
-
-export const UNSUPPORTED: readonly Row[] = [
-  { at: "linux.netDevices", asksNothing: empty },
-  { at: "linux.intelRdt" },
-  { at: "linux.memoryPolicy" },
-];
+export const UNSUPPORTED: readonly Row[] = [{ at: "linux.intelRdt" }, { at: "linux.memoryPolicy" }];
 
 /**
  * As {@link unsupportedProblems}, leaving out places below `broken` ones, and the first `skip` segments of paths.
