@@ -4,6 +4,7 @@ import { CAPABILITIES } from "../linux/capabilities.ts";
 import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
 import { NAMESPACE_TYPES, NAMESPACES } from "../linux/namespaces.ts";
 import type { Features } from "../spec/features.ts";
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../spec/memory-policy.ts";
 import { SPEC_VERSION } from "../spec/state.ts";
 import type { CommandDefinition } from "./command.ts";
 import { COMMIT, VERSION } from "./version.ts";
@@ -27,6 +28,7 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
       apparmor: on,
       selinux: on,
       intelRdt: off,
+      memoryPolicy: { modes: MEMORY_POLICY_MODES, flags: MEMORY_POLICY_FLAGS },
       mountExtensions: { idmap: on },
       netDevices: on,
     },

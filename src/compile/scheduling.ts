@@ -1,7 +1,8 @@
-// Scheduling and execution domain of the process, set while init still has the privilege to do so.
+// Scheduling, memory policy and execution domain of the process, set while init still has the privilege to do so.
 import { type PlanBuilder, struct, u32, u64 } from "../plan/build.ts";
 import type { NumberArg } from "../plan/step.ts";
 import type { Config, Process } from "../spec/config.ts";
+import { setMemoryPolicy } from "./memory-policy.ts";
 
 // Sources: sched(7), sched_setattr(2), ioprio_set(2), personality(2).
 const POLICIES: Readonly<Record<string, number>> = {
@@ -81,6 +82,7 @@ export function setScheduling(p: PlanBuilder, process: Process, config: Config):
         (IO_CLASSES[ioPriority.class] << 13) | ioPriority.priority,
       ]);
     });
+  setMemoryPolicy(p, config);
   const personality = config.linux?.personality;
   if (personality)
     p.at("linux.personality", `set the execution domain ${personality.domain}`, () => {

@@ -42,8 +42,7 @@ export interface LinuxFeatures {
   readonly apparmor: Enabled;
   readonly selinux: Enabled;
   readonly intelRdt: IntelRdtFeatures;
-  /** Absent while linux.memoryPolicy is not supported. */
-  readonly memoryPolicy?: MemoryPolicyFeatures;
+  readonly memoryPolicy: MemoryPolicyFeatures;
   readonly mountExtensions: { readonly idmap: Enabled };
   readonly netDevices: Enabled;
 }

@@ -1,5 +1,5 @@
 // The checks of rules.ts for config-linux.md that are longer than a line.
-import type { Finding, Findings } from "./check.ts";
+import type { Finding } from "./check.ts";
 import type { Config } from "./config-schema.ts";
 import type { LinuxDevice } from "./devices.ts";
 import { readIdmap } from "./idmapped-mount.ts";
@@ -173,15 +173,31 @@ export function checkNetDevices(devices: NetDevices, config: Config): Finding[] 
   return findings;
 }
 
-export function checkMemoryPolicy({ mode, nodes }: MemoryPolicy): Findings {
-  if (mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL") {
-    return nodes === undefined ? undefined : { at: ["nodes"], message: `must be empty for ${mode}` };
-  }
-  if (nodes !== undefined || mode === "MPOL_PREFERRED") return undefined;
-  return { at: ["nodes"], message: `is required for ${mode}` };
+/** MAX_NUMNODES of the kernel is this plus one at most (NODES_SHIFT). */
+const LARGEST_NODE = 1023;
+
+export function checkMemoryPolicy({ mode, nodes, flags = [] }: MemoryPolicy): Finding[] {
+  const findings: Finding[] = [];
+  const takesNone = mode === "MPOL_DEFAULT" || mode === "MPOL_LOCAL";
+  if (takesNone && nodes !== undefined)
+    findings.push({ at: ["nodes"], message: `must be empty for ${mode}` });
+  if (!takesNone && mode !== "MPOL_PREFERRED" && nodes === undefined)
+    findings.push({ at: ["nodes"], message: `is required for ${mode}` });
+  if (nodes?.split(/[,-]/).some((node) => Number(node) > LARGEST_NODE))
+    findings.push({ at: ["nodes"], message: `must not have a node above ${LARGEST_NODE}: ${quote(nodes)}` });
+  if (flags.includes("MPOL_F_STATIC_NODES") && flags.includes("MPOL_F_RELATIVE_NODES"))
+    findings.push({
+      at: ["flags"],
+      message: "must not have both MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES",
+    });
+  if (flags.includes("MPOL_F_NUMA_BALANCING") && mode !== "MPOL_BIND" && mode !== "MPOL_PREFERRED_MANY")
+    findings.push({
+      at: ["flags"],
+      message: "MPOL_F_NUMA_BALANCING is for MPOL_BIND and MPOL_PREFERRED_MANY only",
+    });
+  return findings;
 }
 
-/** Actions that carry an errno. */
 /** The largest data of an action: of an errno the kernel's MAX_ERRNO, of which libseccomp takes those below. */
 const LARGEST_DATA: Readonly<Record<string, number>> = { SCMP_ACT_ERRNO: 4094, SCMP_ACT_TRACE: 0xffff };
 

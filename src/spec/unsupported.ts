@@ -12,7 +12,7 @@ interface Row {
   readonly asksNothing?: (value: unknown) => boolean;
 }
 
-export const UNSUPPORTED: readonly Row[] = [{ at: "linux.intelRdt" }, { at: "linux.memoryPolicy" }];
+export const UNSUPPORTED: readonly Row[] = [{ at: "linux.intelRdt" }];
 
 /**
  * As {@link unsupportedProblems}, leaving out places below `broken` ones, and the first `skip` segments of paths.

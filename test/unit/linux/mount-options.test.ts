@@ -11,11 +11,11 @@ const { MOUNT_ATTR_RDONLY: RO, MOUNT_ATTR_NOSUID: NOSUID, MOUNT_ATTR_NOEXEC: NOE
 const { MOUNT_ATTR__ATIME: ATIME, MOUNT_ATTR_NOATIME: NOATIME, MOUNT_ATTR_STRICTATIME: STRICT } = MOUNT_ATTR;
 
 describe("the list for `features`", () => {
-  test("is config.md's and runc's, sorted", () => {
+  test("is config.md's and runc's, idmap and ridmap among them, sorted", () => {
     const expected =
-      "async atime bind defaults dev diratime dirsync exec iversion lazytime loud mand noatime nodev nodiratime noexec " +
+      "async atime bind defaults dev diratime dirsync exec idmap iversion lazytime loud mand noatime nodev nodiratime noexec " +
       "noiversion nolazytime nomand norelatime nostrictatime nosuid nosymfollow private ratime rbind rdev rdiratime " +
-      "relatime remount rexec rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro " +
+      "relatime remount rexec ridmap rnoatime rnodev rnodiratime rnoexec rnorelatime rnostrictatime rnosuid rnosymfollow ro " +
       "rprivate rrelatime rro rrw rshared rslave rstrictatime rsuid rsymfollow runbindable rw shared silent slave " +
       "strictatime suid symfollow sync tmpcopyup unbindable";
     expect(MOUNT_OPTIONS).toEqual(expected.split(" "));

@@ -152,10 +152,9 @@ describe("parseResources", () => {
 test("unsupportedProblems is a pure function of the config", () => {
   const config = parseConfig(textOf({ linux: { resources: { memory: {}, blockIO: { weight: 0 } } } }));
   expect(unsupportedProblems(config)).toEqual([]);
-  const asking = { ...config, linux: { intelRdt: {}, memoryPolicy: { mode: "MPOL_LOCAL" as const } } };
+  const asking = { ...config, linux: { intelRdt: {} } };
   expect(unsupportedProblems(asking).map(({ message }) => message)).toEqual([
     "not supported yet: linux.intelRdt",
-    "not supported yet: linux.memoryPolicy",
   ]);
 });
 
