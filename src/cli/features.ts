@@ -14,7 +14,6 @@ const HOOKS = ["prestart", "createRuntime", "createContainer", "startContainer",
 /** What this build does, of that what this kernel knows ("Features structure" in features.md). */
 export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Features {
   const on = { enabled: true };
-  const off = { enabled: false };
   return {
     ociVersionMin: "1.0.0",
     ociVersionMax: SPEC_VERSION,
@@ -23,11 +22,11 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
     linux: {
       namespaces: NAMESPACE_TYPES.filter((type) => existsSync(`/proc/self/ns/${NAMESPACES[type][2]}`)).sort(),
       capabilities: CAPABILITIES.slice(0, readLastCapability() + 1),
-      cgroup: { v1: true, v2: true, systemd: true, systemdUser: false, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp,
       apparmor: on,
       selinux: on,
-      intelRdt: off,
+      intelRdt: { enabled: true, schemata: true, monitoring: true },
       memoryPolicy: { modes: MEMORY_POLICY_MODES, flags: MEMORY_POLICY_FLAGS },
       mountExtensions: { idmap: on },
       netDevices: on,

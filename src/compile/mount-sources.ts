@@ -108,7 +108,7 @@ function openRootfs(p: PlanBuilder, config: Config, facts: Facts, namespaces: Na
     const wanted = config.linux?.rootfsPropagation?.replace(/^r/, "");
     const isPrivate = wanted === "private" || wanted === "unbindable";
     setPropagation(p, tree, { flag: isPrivate ? "MS_PRIVATE" : "MS_SLAVE", recursive: true });
-    // As runc leaves it: only with `slave` do the host's later mounts reach the root itself.
+    // As runc leaves it since 1.2: only with `slave` do the host's later mounts reach the root itself.
     if (!isPrivate && wanted !== "slave") setPropagation(p, tree, { flag: "MS_PRIVATE", recursive: false });
     if (namespaces.created.has("mount") && facts.mayMount) p.call("chdir", [facts.rootfs]);
     return tree;
@@ -167,10 +167,8 @@ function openBind(
   const source = resolveSource(facts.bundle, mount.source ?? "");
   const tree = cloneSource(p, config, source, options.bind === "recursive", "source");
   applyAttributes(p, tree, options);
-  // CVE-2023-25809: below a rootless container's /sys, the cgroups that its caller may write to.
-  const { attributes } = options;
-  if (!facts.mayMount && source === "/sys" && (attributes.set & MOUNT_ATTR.MOUNT_ATTR_RDONLY) !== 0)
-    setAttributes(p, tree, { set: MOUNT_ATTR.MOUNT_ATTR_RDONLY, clear: 0 }, true);
+  if (source === "/sys" && (options.attributes.set & MOUNT_ATTR.MOUNT_ATTR_RDONLY) !== 0)
+    protectCgroups(p, facts, tree);
   return tree;
 }
 
@@ -180,8 +178,18 @@ function openCgroups(p: PlanBuilder, config: Config, facts: Facts, options: Moun
   return directories.map((directory) => {
     const tree = cloneSource(p, config, directory, true, "cgroup");
     applyAttributes(p, tree, options);
+    protectCgroups(p, facts, tree);
     return tree;
   });
+}
+
+/**
+ * CVE-2023-25809: what shows the host's cgroups to a rootless container is read-only all the way down. Its caller may
+ * write to some of them, and so could the container, which is its caller to the kernel.
+ */
+function protectCgroups(p: PlanBuilder, facts: Facts, tree: Result): void {
+  if (facts.mayMount && !facts.isInUserNamespace) return;
+  setAttributes(p, tree, { set: MOUNT_ATTR.MOUNT_ATTR_RDONLY, clear: 0 }, true);
 }
 
 function openDevices(p: PlanBuilder, config: Config): ReadonlyMap<string, Result> {
