@@ -27,7 +27,7 @@ async function compare(
 }
 
 /** Mount lines without what differs from run to run: numbers, devices, and the bundle's own path. */
-const shapeMounts = (text: string, peer = ""): string[] =>
+const shapeMounts = (text: string, peer: string): string[] =>
   text
     .trim()
     .split("\n")
@@ -37,7 +37,7 @@ const shapeMounts = (text: string, peer = ""): string[] =>
       const [type = "", source = "", superOptions = ""] = after.split(" ");
       const cleanRoot = root.replace(/^.*\/rootfs$/, "ROOTFS").replace(/e2e-[\w-]+/, "ID");
       // How a path is masked is each runtime's own: which /dev/null is bound with which flags, which limits a tmpfs has.
-      if (/^\/(proc\/keys|sys\/firmware)$/.test(point)) return `${point} masked`;
+      if (/^\/(proc\/(keys|kcore)|sys\/firmware)$/.test(point)) return `${point} masked`;
       // Devices bound in a user namespace: runc adds nosuid and noexec to the bind, crun adds nothing.
       if (type === "devtmpfs") return `${point} device`;
       // Where the host's root is shared: crun and runc up to 1.1 leave the container's root a slave of it, later ones of
@@ -117,7 +117,7 @@ describe("/proc/self/mountinfo", () => {
           { destination: "/g", type: "bind", source: "/usr/share", options: ["rbind", "rro"] },
         );
       },
-      (text) => shapeMounts(text).filter((line) => /^\/[a-g]/.test(line)),
+      (text, peer) => shapeMounts(text, peer).filter((line) => /^\/[a-g]/.test(line)),
     );
   });
 });
