@@ -11,10 +11,7 @@ export const command: CommandDefinition = {
   errorPrefix: "tsrunc create failed: ",
   run: async (invocation) => {
     const options = readCreateOptions(invocation);
-    const [{ prepareContainer }, { createContainer }] = await Promise.all([
-      import("../container/prepare.ts"),
-      import("../container/create.ts"),
-    ]);
+    const { createContainer, prepareContainer } = await import("../container/making.ts");
     await createContainer(invocation.ctx, prepareContainer(invocation.ctx, options));
     return 0;
   },

@@ -36,7 +36,7 @@ export const command: CommandDefinition = {
   errorStatus: 255,
   run: async (invocation) => {
     const options = readExecOptions(invocation);
-    const { execContainer } = await import("../container/exec.ts");
+    const { execContainer } = await import("../container/making.ts");
     return await execContainer(invocation.ctx, options, process);
   },
 };

@@ -11,7 +11,7 @@ export const command: CommandDefinition = {
   passesFds: true,
   run: async (invocation) => {
     const options = readCreateOptions(invocation);
-    const { planContainer } = await import("../container/plan.ts");
+    const { planContainer } = await import("../container/making.ts");
     invocation.print(await planContainer(invocation.ctx, options));
     return 0;
   },

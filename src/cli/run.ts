@@ -25,7 +25,7 @@ export const command: CommandDefinition = {
       keep: hasFlag(options, "keep"),
       noSubreaper: hasFlag(options, "no-subreaper"),
     };
-    const { runContainer } = await import("../container/run.ts");
+    const { runContainer } = await import("../container/making.ts");
     return await runContainer(invocation.ctx, runOptions, process);
   },
 };

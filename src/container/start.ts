@@ -1,6 +1,5 @@
 // `start`: makes the waiting init the container's process.
 import { readFileSync, rmSync } from "node:fs";
-import { planSelfJoin } from "../cgroup/self-join.ts";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import { sendStartBatch } from "../host/start-socket.ts";
@@ -19,7 +18,8 @@ export async function startContainer(ctx: Context, id: string): Promise<void> {
 
 async function startLocked(ctx: Context, record: ContainerRecord): Promise<void> {
   checkStatus(ctx, record);
-  await runStartContainerHooks(ctx, record);
+  if (record.hooks.startContainer.length > 0)
+    (await import("./start-hooks.ts")).runStartContainerHooks(ctx, record);
   const paths = containerPaths(ctx.root, record.id);
   const batch = readFileSync(paths.startBatch);
   const agent = record.seccompAgent && (await import("./seccomp-agent.ts"));
@@ -46,43 +46,6 @@ function checkStatus(ctx: Context, record: ContainerRecord): void {
   if (status === "stopped") throw new TsruncError(phrases.startStopped);
   if (status === "running") throw new TsruncError(phrases.startRunning);
   throw new TsruncError(`cannot start a container in the ${status} state`);
-}
-
-/** In the container's namespaces, as the user, with the capabilities and under the seccomp filter of its process. */
-async function runStartContainerHooks(ctx: Context, record: ContainerRecord): Promise<void> {
-  const hooks = record.hooks.startContainer;
-  if (hooks.length === 0) return;
-  const [{ runHooks }, { parseConfig }, identity, { grantableCapabilities }, probe, filters, { becomeHook }] =
-    await Promise.all([
-      import("../host/hooks.ts"),
-      import("../spec/config.ts"),
-      import("../compile/identity.ts"),
-      import("../compile/container.ts"),
-      import("../host/probe.ts"),
-      import("../host/seccomp.ts"),
-      import("../compile/process.ts"),
-    ]);
-  const text = readFileSync(containerPaths(ctx.root, record.id).config, "utf8");
-  const config = parseConfig(text, { requireProcess: true });
-  const boundingSet = probe.parseBoundingSet(readFileSync("/proc/self/status", "utf8"));
-  const { sets } = identity.resolveCapabilities(
-    config.process.capabilities,
-    grantableCapabilities(config, { boundingSet }),
-  );
-  const profile = config.linux?.seccomp;
-  const seccomp = profile && filters.loadFilter(ctx, profile, probe.readArchitecture());
-  const pid = record.hasOwnPidNamespace ? 1 : record.pid;
-  try {
-    runHooks(ctx, "startContainer", hooks, {
-      state: JSON.stringify(describeState({ ...record, pid }, "created")),
-      cwd: "/",
-      container: { pid: record.pid, cgroup: record.cgroup ? planSelfJoin(record.cgroup) : undefined },
-      enter: (p) => becomeHook(p, config.process, sets, seccomp),
-    });
-  } catch (error) {
-    stopContainer(ctx, record);
-    throw error;
-  }
 }
 
 /** A failing poststart hook stops the container (runtime.md, "Lifecycle", step 9). */
