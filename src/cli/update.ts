@@ -1,4 +1,4 @@
-import { TsruncError } from "../errors.ts";
+import { UsageError } from "../errors.ts";
 import { CONTAINER_ID, type CommandDefinition, getId, type Invocation } from "./command.ts";
 import { getText, type OptionSpec } from "./option.ts";
 
@@ -40,13 +40,27 @@ export const command: CommandDefinition = {
   minArgs: 1,
   maxArgs: 1,
   run: async (invocation) => {
-    for (const name of ["l3-cache-schema", "mem-bw-schema"])
-      if (getText(invocation.options, name)) throw new TsruncError(`not supported yet: --${name}`);
+    const schemas = readSchemas(invocation);
     const { updateContainer } = await import("../container/update.ts");
     await updateContainer(invocation.ctx, getId(invocation), await readChange(invocation));
+    if (schemas) {
+      const { updateResctrl } = await import("../container/update-resctrl.ts");
+      await updateResctrl(invocation.ctx, getId(invocation), schemas);
+    }
     return 0;
   },
 };
+
+/** The options of linux.intelRdt, undefined without them; as in config.json (config-linux.md, "IntelRdt"). */
+function readSchemas({ options }: Invocation) {
+  const l3CacheSchema = getText(options, "l3-cache-schema") || undefined;
+  const memBwSchema = getText(options, "mem-bw-schema") || undefined;
+  if (l3CacheSchema?.includes("\n")) throw new UsageError("invalid value for l3-cache-schema: has a newline");
+  if (memBwSchema !== undefined && !/^MB:[^\n]*$/.test(memBwSchema))
+    throw new UsageError("invalid value for mem-bw-schema: must be one line that begins with MB:");
+  if (l3CacheSchema === undefined && memBwSchema === undefined) return undefined;
+  return { l3CacheSchema, memBwSchema };
+}
 
 async function readChange({ ctx, options }: Invocation) {
   const { parseResources } = await import("../spec/config.ts");

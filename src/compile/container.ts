@@ -83,6 +83,7 @@ export function compileContainer(
   forkContainer(p, cgroup); // pid and time namespaces take effect in the child
   p.host({ do: "record-process" }); // from here on `delete --force` finds it
   p.host({ do: "write-late-limits" });
+  if (config.linux?.intelRdt) joinResctrlGroup(p); // after record-process; a process that is forked later is in it too
   raiseRlimits(p, process); // from outside, while init is still root
   p.at("", "lead a session of its own", () => p.call("setsid", []));
   if (namespaces.created.has("cgroup")) createCgroupNamespace(p); // its root is the cgroup joined above
@@ -154,6 +155,10 @@ export function adjustOomScore(p: PlanBuilder, score: number): void {
   p.at("process.oomScoreAdj", `set oom_score_adj to ${score}`, () =>
     p.host({ do: "write-proc", of: "launcher", file: "oom_score_adj", value: String(score) }),
   );
+}
+
+export function joinResctrlGroup(p: PlanBuilder): void {
+  p.at("linux.intelRdt", "join the resctrl group", () => p.host({ do: "join-resctrl" }));
 }
 
 /** Hard limits above the caller's own need privilege on the host. */

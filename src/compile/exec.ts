@@ -7,7 +7,7 @@ import type { OutBuffer, Plan } from "../plan/step.ts";
 import type { Process, RunnableConfig } from "../spec/config.ts";
 import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
-import { adjustOomScore, nameInit, raiseRlimits } from "./container.ts";
+import { adjustOomScore, joinResctrlGroup, nameInit, raiseRlimits } from "./container.ts";
 import { checkExecutable } from "./executable.ts";
 import type { LsmFacts } from "./facts.ts";
 import { setGroups } from "./identity.ts";
@@ -27,6 +27,8 @@ export interface ExecPlanOptions {
   /** Absent for a container that has no cgroup. */
   readonly cgroup?: CgroupJoin | undefined;
   readonly consoleSocket?: number | undefined;
+  /** Whether the container has a resctrl group. */
+  readonly hasResctrl?: boolean;
 }
 
 /** Up to the point at which the environment is complete. */
@@ -47,6 +49,7 @@ export function compileExec(
   enterNamespaces(p, options.pidfd, options.namespaces, cgroup);
   p.at("", "join the container's namespaces", () => p.call("close", [options.pidfd]));
   p.host({ do: "record-process" });
+  if (options.hasResctrl) joinResctrlGroup(p);
   raiseRlimits(p, process);
   p.at("", "lead a session of its own", () => p.call("setsid", []));
   labelKeys(p, procfs, process, () => joinKeyring(p, options.id));

@@ -18,6 +18,7 @@ import { type MovedDevices, moveNetDevices } from "../host/net-devices.ts";
 import { writePidFile } from "../host/pid-file.ts";
 import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
 import { readProcessStat } from "../host/process-stat.ts";
+import { createResctrl, joinResctrl } from "../host/resctrl.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
 import { loadFilter } from "../host/seccomp.ts";
 import { closeSession, encodeSteps, openSession, runPlan, type Session, sendAll } from "../host/session.ts";
@@ -82,6 +83,7 @@ class Made {
   #fds: number[] = [];
   #init: Launched | undefined;
   #devices: MovedDevices | undefined;
+  #undoResctrl: (() => void) | undefined;
   /** False: what is in its place may be another container's, with processes that must live. */
   #ownsCgroup = false;
 
@@ -92,7 +94,7 @@ class Made {
   }
 
   make({ console, injectFailure }: CreateExtras): ContainerRecord {
-    const { options, config, facts, cgroup, keepFds, text } = this.#prepared;
+    const { options, config, facts, cgroup, resctrl, keepFds, text } = this.#prepared;
     const ctx = this.#ctx;
     const paths = containerPaths(ctx.root, options.id);
     writeRecord(ctx, this.#record);
@@ -102,6 +104,7 @@ class Made {
     ctx.log.debug("the state directory is made and locked");
     this.#ownsCgroup = openCgroup(ctx, cgroup);
     ctx.log.debug("the cgroup is made");
+    if (resctrl) this.#undoResctrl = createResctrl(resctrl);
     const startSocket = openStartSocket(ctx, paths.dir);
     this.#fds.push(startSocket);
     let consoleSocket = console;
@@ -173,6 +176,9 @@ class Made {
         writeRecord(this.#ctx, this.#record);
         return;
       }
+      case "join-resctrl":
+        if (this.#record.resctrl) joinResctrl(this.#record.resctrl, session.pid);
+        return;
       case "write-late-limits":
         limitProcesses(this.#ctx, cgroup);
         return;
@@ -211,7 +217,9 @@ class Made {
       if (this.#session) closeSession(this.#session); // init ends
       const pid = this.#session?.pid || this.#init?.launcherPid;
       if (this.#init && pid) this.#init.libc.kill(pid, 9);
-      destroyContainer(this.#ctx, this.#ownsCgroup ? this.#record : { ...this.#record, cgroup: null });
+      const { resctrl: _, ...record } = this.#record;
+      destroyContainer(this.#ctx, this.#ownsCgroup ? record : { ...record, cgroup: null });
+      this.#undoResctrl?.();
     } catch (error) {
       this.#ctx.log.warn(`clean up after a failed create: ${messageOf(error)}`);
     }

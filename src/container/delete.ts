@@ -5,6 +5,7 @@ import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { releaseMounts } from "../host/release-mounts.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
+import { removeResctrl } from "../host/resctrl.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import { closeCgroup } from "./cgroup.ts";
 import { withContainerLock } from "./lock.ts";
@@ -78,6 +79,7 @@ export function destroyContainer(ctx: Context, record: ContainerRecord): void {
   ctx.log.debug("the cgroup is removed");
   if (record.keptMounts) releaseMounts(ctx, record.rootfs, record.keptMounts);
   removeContainerDir(ctx, record.id);
+  if (record.resctrl) removeResctrl(record.resctrl);
   ctx.log.debug("the state directory is removed");
 }
 

@@ -22,6 +22,7 @@ import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
 import { openPoller } from "../host/poller.ts";
 import { parseBoundingSet, readArchitecture } from "../host/probe.ts";
 import { exitStatus } from "../host/process.ts";
+import { joinResctrl } from "../host/resctrl.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
 import { loadFilter } from "../host/seccomp.ts";
 import { awaitExecution, closeSession, openSession, runPlan, type Session } from "../host/session.ts";
@@ -176,8 +177,9 @@ function startExec(
       lsm: readLsm(),
       cgroup,
       consoleSocket,
+      hasResctrl: record.resctrl !== undefined,
     });
-    runPlan(opened, compiled.plan, (step) => perform(opened, step));
+    runPlan(opened, compiled.plan, (step) => perform(opened, step, record));
     if (receiver !== undefined) sendPidfd(libc, receiver, opened.pid, "setns");
     const passwd = compiled.passwd && opened.outputs.get(compiled.passwd);
     const env = containerEnv({ env: {} }, { process }, passwd);
@@ -222,6 +224,9 @@ function perform(session: Session, step: HostStep): void {
       return;
     case "record-process":
       return; // an exec is in no record
+    case "join-resctrl":
+      if (record.resctrl) joinResctrl(record.resctrl, session.pid);
+      return;
     default:
       throw new Error(`an exec has no ${action.do}`);
   }

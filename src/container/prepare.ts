@@ -20,6 +20,7 @@ import type { Context } from "../context.ts";
 import { isInUserNamespace } from "../host/in-user-namespace.ts";
 import { checkNetDevices } from "../host/net-devices.ts";
 import { collectFacts } from "../host/probe.ts";
+import { findResctrl, planResctrl, type ResctrlPlan } from "../host/resctrl.ts";
 import { readSystemdFacts } from "../host/systemd.ts";
 import { checkJoinedMappings } from "../host/user-namespace.ts";
 import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config.ts";
@@ -36,6 +37,7 @@ export interface Prepared {
   readonly config: RunnableConfig;
   readonly facts: Facts;
   readonly cgroup: CgroupPlan;
+  readonly resctrl: ResctrlPlan | undefined;
   /** Descriptors from 3 that the process gets. */
   readonly keepFds: readonly number[];
 }
@@ -71,13 +73,15 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
   checkIdmaps(config, facts);
   checkNetDevices(config, ctx.euid);
   checkRootless(config, facts);
+  const rdt = config.linux?.intelRdt;
+  const resctrl = rdt && planResctrl(rdt, options.id, findResctrl(facts.mountPoints));
   for (const warning of configWarnings(config)) ctx.log.warn(warning);
   const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
   if (warning !== undefined) ctx.log.warn(warning);
   ctx.log.debug("the host is looked at");
   const last = 3 + options.preserveFds + Number(ctx.env.LISTEN_FDS ?? 0);
   const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
-  return { options, text, config, facts, cgroup, keepFds };
+  return { options, text, config, facts, cgroup, resctrl, keepFds };
 }
 
 function readConfigFile(path: string): string {
@@ -89,7 +93,10 @@ function readConfigFile(path: string): string {
 }
 
 /** The record of a container of which nothing exists yet. */
-export function firstRecord(ctx: Context, { options, config, facts, cgroup }: Prepared): ContainerRecord {
+export function firstRecord(
+  ctx: Context,
+  { options, config, facts, cgroup, resctrl }: Prepared,
+): ContainerRecord {
   const namespaces = readNamespaces(config);
   return {
     version: 1,
@@ -113,6 +120,7 @@ export function firstRecord(ctx: Context, { options, config, facts, cgroup }: Pr
     keptMounts: hasNamespace(namespaces, "mount") ? null : listMountsBelow(facts),
     seccompAgent: describeAgent(config, facts.bundle),
   };
+    ...(resctrl ? { resctrl: resctrl.record } : {}),
 }
 
 /** The process's environment: HOME from the container's /etc/passwd, socket activation (sd_listen_fds(3)). */

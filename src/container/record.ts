@@ -1,6 +1,7 @@
 // What tsrunc knows about a container between two commands: the content of ROOT/ID/state.json.
 import { join } from "node:path";
 import type { CgroupRecord } from "../cgroup/types.ts";
+import type { ResctrlRecord } from "../host/resctrl.ts";
 
 /** A hook as in config.json ("POSIX-platform Hooks" of config.md). `timeout` is in seconds. */
 export interface HookRecord {
@@ -53,6 +54,8 @@ export interface ContainerRecord {
   readonly seccompAgent: SeccompAgent | null;
 }
 
+  /** Absent without linux.intelRdt. */
+  readonly resctrl?: ResctrlRecord | undefined;
 /** `listenerPath` and `listenerMetadata` of linux.seccomp. */
 export interface SeccompAgent {
   readonly path: string;

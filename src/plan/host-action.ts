@@ -16,6 +16,8 @@ export type HostAction =
     }
   /** Put the pid and start time of the container's first process into its state. */
   | { readonly do: "record-process" }
+  /** Put the container's or exec's first process into the container's resctrl group. */
+  | { readonly do: "join-resctrl" }
   /** Write the cgroup limits that count the launcher too, such as `pids.max`. */
   | { readonly do: "write-late-limits" }
   /** Run the hooks of a moment; `inContainer`: in the namespaces of the container's first process. */

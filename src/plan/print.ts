@@ -62,6 +62,8 @@ export function printAction(action: HostAction): string {
     }
     case "record-process":
       return "write(state.json, pid and start time of [container])";
+    case "join-resctrl":
+      return "write(resctrl group's tasks, pid of [container])";
     case "write-late-limits":
       return "write the cgroup limits that init itself would meet";
     case "run-hooks":

@@ -1,4 +1,4 @@
-// Reads config.json and its parts: JSON, schema, rules across members, and what this release does not support.
+// Reads config.json and its parts: JSON, schema, rules across members.
 import type * as z from "zod/mini";
 import { ConfigError, type Problem } from "../errors.ts";
 import { applyRules, toProblems } from "./check.ts";
@@ -9,7 +9,6 @@ import { type Process, processSchema } from "./process.ts";
 import { type Resources, resourcesSchema } from "./resources.ts";
 import { findNulBytes, RULES } from "./rules.ts";
 import { RUN } from "./scalars.ts";
-import { findUnsupported } from "./unsupported.ts";
 
 export type { Config } from "./config-schema.ts";
 export type { LinuxDevice } from "./devices.ts";
@@ -37,7 +36,6 @@ export type {
 } from "./resources.ts";
 export type { Mount, Root } from "./root.ts";
 export type { Seccomp, SeccompArgument, SeccompSyscall } from "./seccomp.ts";
-export { unsupportedProblems } from "./unsupported.ts";
 export { configWarnings } from "./warnings.ts";
 
 /** A config that can be started. */
@@ -95,11 +93,7 @@ function readDocument(document: string, text: string, schema: z.ZodMiniType, pla
     ...(text.includes("\\u0000") ? findNulBytes(config) : []),
     ...applyRules(RULES, config, place.under, broken),
   ];
-  const problems: Problem[] = [
-    ...issues.map(toProblem),
-    ...toProblems(found, place.depth),
-    ...findUnsupported(config, broken, place.depth),
-  ];
+  const problems: Problem[] = [...issues.map(toProblem), ...toProblems(found, place.depth)];
   return { value: parsed.value, problems };
 }
 

@@ -220,7 +220,7 @@ describe.skipIf(!isV1)("errors", () => {
       [["--cpu-idle", "2"], "cpu.idle: must be 0 or 1, not 2"],
       [["--cpuset-cpus", "a"], "cpu.cpus: must be a list of numbers"],
       [["--memory-swap", "-2"], "invalid value for memory-swap"],
-      [["--l3-cache-schema", "L3:0=f"], "not supported yet: --l3-cache-schema"],
+      [["--mem-bw-schema", "L3:0=f"], "invalid value for mem-bw-schema"],
       [["-r", "/nowhere"], "no such file or directory"],
       [["-r", file("{")], "line 1, column 2"],
       [["-r", file('{"unified":{"memory.high":"1"}}')], "cannot use unified on cgroup v1"],

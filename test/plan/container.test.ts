@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compileContainer, compileStart } from "../../src/compile/container.ts";
 import type { Facts, SourceType } from "../../src/compile/facts.ts";
+import { listIdmaps } from "../../src/compile/idmap.ts";
 import { describeInstallation } from "../../src/compile/seccomp.ts";
 import { printPlan } from "../../src/plan/print.ts";
 import { parseConfig } from "../../src/spec/config.ts";
@@ -40,7 +41,8 @@ const facts: Facts = {
 function printAll(name: string): string {
   const config = parseConfig(readFileSync(join(fixtures, `${name}.json`), "utf8"), { requireProcess: true });
   const cgroup = { taskFiles: [], cloneInto: "/sys/fs/cgroup/demo" };
-  const options = { id: "demo", noPivot: false, noNewKeyring: false, consoleSocket: 9, cgroup };
+  const idNamespaces = new Map([...listIdmaps(config).keys()].map((maps, i) => [maps, 20 + i]));
+  const options = { id: "demo", noPivot: false, noNewKeyring: false, consoleSocket: 9, cgroup, idNamespaces };
   const create = printPlan(compileContainer(config, facts, options).plan);
   const profile = config.linux?.seccomp;
   const seccomp = profile && describeInstallation(profile, new Uint8Array(8 * 100));

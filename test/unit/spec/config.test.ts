@@ -1,13 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { ConfigError } from "../../../src/errors.ts";
-import {
-  configWarnings,
-  parseConfig,
-  parseProcess,
-  parseResources,
-  unsupportedProblems,
-} from "../../../src/spec/config.ts";
+import { configWarnings, parseConfig, parseProcess, parseResources } from "../../../src/spec/config.ts";
 import { defaultSpec } from "../../../src/spec/default.ts";
 
 /** A minimal config with `members` put over it. */
@@ -147,15 +141,6 @@ describe("parseResources", () => {
       "resources.json: pids: must be an object, not an array; memory.limit: must be -1 or more, not -5",
     );
   });
-});
-
-test("unsupportedProblems is a pure function of the config", () => {
-  const config = parseConfig(textOf({ linux: { resources: { memory: {}, blockIO: { weight: 0 } } } }));
-  expect(unsupportedProblems(config)).toEqual([]);
-  const asking = { ...config, linux: { intelRdt: {} } };
-  expect(unsupportedProblems(asking).map(({ message }) => message)).toEqual([
-    "not supported yet: linux.intelRdt",
-  ]);
 });
 
 test("configWarnings tells what is allowed and unwise", () => {

@@ -1,0 +1,305 @@
+// linux.intelRdt on a directory that looks like resctrl: this kernel or processor may have none. What only the real
+// one does is done by the tests: a new group there has files, and they go with it.
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { EventEmitter } from "node:events";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadLibc } from "../../native-bindings/libc.ts";
+import { createContainer } from "../../src/container/create.ts";
+import { deleteContainer } from "../../src/container/delete.ts";
+import { execContainer } from "../../src/container/exec.ts";
+import { prepareContainer } from "../../src/container/prepare.ts";
+import { startContainer } from "../../src/container/start.ts";
+import { readRecord } from "../../src/container/store.ts";
+import { updateResctrl } from "../../src/container/update-resctrl.ts";
+import type { Context } from "../../src/context.ts";
+import { parseMountInfo } from "../../src/host/probe.ts";
+import {
+  createResctrl,
+  describeResctrl,
+  findResctrl,
+  hasSchema,
+  joinResctrl,
+  planResctrl,
+  removeResctrl,
+} from "../../src/host/resctrl.ts";
+import type { Step } from "../../src/plan/step.ts";
+import type { IntelRdt } from "../../src/spec/config.ts";
+import { makeConfig } from "../e2e/config.ts";
+import { makeRootfs } from "../e2e/harness.ts";
+import { context as base, installDir } from "../init/init.ts";
+import { listChildren } from "./leaks.ts";
+
+setDefaultTimeout(60_000);
+
+const folder = mkdtempSync(join(tmpdir(), "tsrunc-resctrl-"));
+chmodSync(folder, 0o755);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** init is this process's child here. */
+function reapChildren(): void {
+  for (const pid of listChildren()) loadLibc(installDir).waitpid(pid, null, 0);
+}
+
+let count = 0;
+/** A tree as after `mount -t resctrl`: with the root's own files, and mon_groups. */
+function makeTree(): string {
+  const root = join(folder, `resctrl-${++count}`);
+  mkdirSync(join(root, "info/MB"), { recursive: true });
+  mkdirSync(join(root, "mon_groups"));
+  writeFileSync(join(root, "info/last_cmd_status"), "ok\n");
+  writeFileSync(join(root, "info/MB/bandwidth_gran"), "10\n");
+  writeFileSync(join(root, "schemata"), "    MB:0=100;1=100\n    L3:0=7ff;1=7ff\n");
+  return root;
+}
+
+/** A group that somebody has made before. */
+function makeGroup(root: string, name: string, schemata: string): string {
+  mkdirSync(join(root, name, "mon_groups"), { recursive: true });
+  writeFileSync(join(root, name, "schemata"), schemata);
+  return join(root, name);
+}
+
+/** resctrl's own files go with their directory; here they are in the way. */
+function emptyGroup(...directories: (string | undefined)[]): void {
+  for (const directory of directories)
+    for (const name of ["tasks", "schemata", "mon_groups"])
+      if (directory !== undefined)
+        rmSync(join(directory, name), { force: true, recursive: name === "mon_groups" });
+}
+
+const read = (...path: string[]): string => readFileSync(join(...path), "utf8");
+
+test("resctrl is found by its type, mounted as a whole", () => {
+  const line = (type: string, root: string, point: string) =>
+    `30 24 0:26 ${root} ${point} rw - ${type} ${type} rw\n`;
+  const mounts =
+    line("sysfs", "/", "/sys") +
+    line("resctrl", "/mon_groups", "/mnt") +
+    line("resctrl", "/", "/sys/fs/resctrl");
+  expect(findResctrl(parseMountInfo(mounts))).toBe("/sys/fs/resctrl");
+  expect(findResctrl(parseMountInfo(line("sysfs", "/", "/sys")))).toBeUndefined();
+  expect(() => planResctrl({}, "a", undefined)).toThrow("linux.intelRdt: no resctrl file system is mounted");
+});
+
+describe("a group of the container's own", () => {
+  test("is made with l3CacheSchema, memBwSchema and schemata in this order, and goes", () => {
+    const root = makeTree();
+    const rdt: IntelRdt = {
+      schemata: ["L2:0=f", "L3:0=1"],
+      memBwSchema: "MB:0=20",
+      l3CacheSchema: "L3:0=7f",
+    };
+    const plan = planResctrl(rdt, "id", root);
+    expect(plan.record).toEqual({ root, group: join(root, "id"), removesGroup: true, monitor: undefined });
+    createResctrl(plan);
+    joinResctrl(plan.record, 42);
+    expect(read(root, "id/schemata")).toBe("L3:0=7f\nMB:0=20\nL2:0=f\nL3:0=1\n");
+    expect(read(root, "id/tasks")).toBe("42");
+    emptyGroup(plan.record.group);
+    removeResctrl(plan.record);
+    expect(existsSync(join(root, "id"))).toBe(false);
+    removeResctrl(plan.record); // once more does no harm
+    expect(describeResctrl(plan)).toEqual([
+      `mkdir("${root}/id")  # linux.intelRdt`,
+      `write("${root}/id/schemata", "L3:0=7f\\nMB:0=20\\nL2:0=f\\nL3:0=1")  # linux.intelRdt`,
+    ]);
+  });
+
+  test("without schemas no schemata are written; one that is there already stays", () => {
+    const root = makeTree();
+    createResctrl(planResctrl({}, "id", root));
+    expect(existsSync(join(root, "id/schemata"))).toBe(false);
+    const again = planResctrl({}, "id", root);
+    createResctrl(again);
+    removeResctrl(again.record);
+    expect(existsSync(join(root, "id"))).toBe(true);
+  });
+});
+
+describe("a group by closID", () => {
+  test("that is there is used, and stays", () => {
+    const root = makeTree();
+    const group = makeGroup(root, "gold", "    L3:0=7f0;1=01f\n");
+    const plan = planResctrl({ closID: "gold", l3CacheSchema: "L3:1=1f;0=7F0" }, "id", root);
+    createResctrl(plan)();
+    joinResctrl(plan.record, 7);
+    removeResctrl(plan.record);
+    expect(read(group, "schemata")).toBe("    L3:0=7f0;1=01f\n");
+    expect(read(group, "tasks")).toBe("7");
+  });
+
+  test("with another schema is an error that has both", () => {
+    const root = makeTree();
+    const group = makeGroup(root, "gold", "    L3:0=7f0;1=01f\n    MB:0=50\n");
+    for (const [rdt, text] of [
+      [
+        { l3CacheSchema: "L3:0=7ff" },
+        `linux.intelRdt.l3CacheSchema: the group ${group} has another schema: "L3:0=7f0;1=01f", not "L3:0=7ff"`,
+      ],
+      [
+        { memBwSchema: "MB:0=60" },
+        `linux.intelRdt.memBwSchema: the group ${group} has another schema: "MB:0=50", not "MB:0=60"`,
+      ],
+    ] as const)
+      expect(() => createResctrl(planResctrl({ closID: "gold", ...rdt }, "id", root))).toThrow(text);
+  });
+
+  test("gets schemata all the same", () => {
+    const root = makeTree();
+    const group = makeGroup(root, "gold", "L3:0=1\n");
+    createResctrl(planResctrl({ closID: "gold", schemata: ["L3:0=3"] }, "id", root));
+    expect(read(group, "schemata")).toBe("L3:0=3\n");
+  });
+
+  test("that is not there is made with a schema, and stays; without one it is an error", () => {
+    const root = makeTree();
+    const plan = planResctrl({ closID: "new", memBwSchema: "MB:0=20" }, "id", root);
+    createResctrl(plan);
+    expect(read(root, "new/schemata")).toBe("MB:0=20\n");
+    removeResctrl(plan.record);
+    expect(existsSync(join(root, "new"))).toBe(true);
+    expect(() => planResctrl({ closID: "other" }, "id", root)).toThrow(
+      "linux.intelRdt.closID: there is no group",
+    );
+  });
+
+  test("/ is the root", () => {
+    const root = makeTree();
+    const plan = planResctrl({ closID: "/", enableMonitoring: true }, "id", root);
+    createResctrl(plan);
+    joinResctrl(plan.record, 3);
+    expect([read(root, "tasks"), read(root, "mon_groups/id/tasks")]).toEqual(["3", "3"]);
+    emptyGroup(plan.record.monitor);
+    removeResctrl(plan.record);
+    expect(existsSync(join(root, "mon_groups/id"))).toBe(false);
+    expect(existsSync(root)).toBe(true);
+  });
+});
+
+describe("what fails", () => {
+  test("leaves nothing, and has the kernel's own words", () => {
+    const root = makeTree();
+    writeFileSync(join(root, "info/last_cmd_status"), "mask f0f has non-consecutive 1-bits\n");
+    const group = makeGroup(root, "gold", "");
+    rmSync(join(group, "schemata"));
+    mkdirSync(join(group, "schemata"));
+    expect(() => createResctrl(planResctrl({ closID: "gold", schemata: ["L3:0=f0f"] }, "id", root))).toThrow(
+      `linux.intelRdt: write("${group}/schemata", "L3:0=f0f\\n"): is a directory (mask f0f has non-consecutive 1-bits)`,
+    );
+  });
+
+  test("a monitoring group of the same name is another container's", () => {
+    const root = makeTree();
+    mkdirSync(join(root, "mon_groups/id"));
+    expect(() => createResctrl(planResctrl({ closID: "/", enableMonitoring: true }, "id", root))).toThrow(
+      `linux.intelRdt: mkdir("${root}/mon_groups/id"): file exists`,
+    );
+  });
+
+  test("no monitoring: the group that was made for it goes", () => {
+    const root = makeTree();
+    // A new group of this tree has no mon_groups, as with a processor that cannot monitor.
+    expect(() => createResctrl(planResctrl({ enableMonitoring: true }, "id", root))).toThrow("no such file");
+    expect(existsSync(join(root, "id"))).toBe(false);
+  });
+});
+
+test.each([
+  ["    L3:0=7ff;1=7ff\n    MB:0=100\n", "L3:0=7ff", true],
+  ["L3:0=0000f", "L3:0=f", true],
+  ["L3:0=f;1=f", "L3:0=f;1=e", false],
+  ["L3:0=f", "L3:1=f", false],
+  ["L3CODE:0=f\nL3DATA:0=3", "L3DATA:0=3", true],
+  ["L2:0=f", "L3:0=f", false],
+  ["MB:0=40", "MB:0=35", true],
+  ["MB:0=40", "MB:0=41", false],
+  ["MB:0=10", "MB:0=16", false],
+])("schemata %j have %j: %p", (schemata, wanted, has) => {
+  expect(hasSchema(schemata, wanted, 10)).toBe(has);
+});
+
+describe("a container", () => {
+  const ctx: Context = {
+    ...base,
+    root: join(folder, "state"),
+    cwd: folder,
+    now: () => new Date(),
+    log: { ...base.log, warn: (message) => expect(message).toBe("") },
+  };
+  const bundle = join(folder, "bundle");
+  makeRootfs(join(bundle, "rootfs"), Bun.which("busybox") ?? "/bin/busybox", ["sh", "sleep", "true"]);
+  writeFileSync(join(bundle, "config.json"), JSON.stringify(makeConfig(["sleep", "100"])));
+  const options = {
+    configFile: "config.json",
+    noPivot: false,
+    noNewKeyring: false,
+    preserveFds: 0,
+    systemdCgroup: false,
+  };
+
+  /** As from a config with linux.intelRdt on a host whose resctrl is the tree. */
+  function prepare(id: string, root: string, rdt: IntelRdt): ReturnType<typeof prepareContainer> {
+    const prepared = prepareContainer(ctx, { ...options, id, bundle });
+    const config = { ...prepared.config, linux: { ...prepared.config.linux, intelRdt: rdt } };
+    return { ...prepared, config, resctrl: planResctrl(rdt, id, root) } as typeof prepared;
+  }
+
+  test("and its execs are in the group, update changes it, delete removes it", async () => {
+    const root = makeTree();
+    const id = `resctrl-${process.pid}-1`;
+    const group = join(root, id);
+    const { pid } = await createContainer(ctx, prepare(id, root, { l3CacheSchema: "L3:0=f" }));
+    try {
+      expect(read(group, "tasks")).toBe(String(pid));
+      expect(read(group, "schemata")).toBe("L3:0=f\n");
+      await startContainer(ctx, id);
+      const pidFile = join(folder, "exec.pid");
+      const rest = { env: [], tty: false, additionalGids: [], caps: [], noNewPrivs: false, cgroup: [] };
+      const exec = { ...rest, id, args: ["sleep", "100"], detach: true, preserveFds: 0, ignorePaused: false };
+      await execContainer(ctx, { ...exec, pidFile }, new EventEmitter());
+      expect(read(group, "tasks")).toBe(read(pidFile));
+      // A child of ours, without whose end that of the container's pid namespace is not complete.
+      const execPid = Number(read(pidFile));
+      process.kill(execPid, "SIGKILL");
+      loadLibc(installDir).waitpid(execPid, null, 0);
+      await updateResctrl(ctx, id, { l3CacheSchema: "L3:0=3", memBwSchema: "MB:0=50" });
+      expect(read(group, "schemata")).toBe("L3:0=3\nMB:0=50\n");
+    } finally {
+      emptyGroup(group);
+      await deleteContainer(ctx, id, { force: true });
+      reapChildren();
+    }
+    expect(existsSync(group)).toBe(false);
+  });
+
+  test("that cannot be made leaves no group, not even by a name that it does not own", async () => {
+    const root = makeTree();
+    const id = `resctrl-${process.pid}-2`;
+    const group = join(root, "gold");
+    const injectFailure = ({ source }: Step): number | undefined => {
+      if (source.path !== "linux.intelRdt") return undefined;
+      emptyGroup(group);
+      return 121;
+    };
+    const prepared = prepare(id, root, { closID: "gold", schemata: ["L3:0=1"] });
+    await expect(createContainer(ctx, prepared, { injectFailure })).rejects.toThrow("join the resctrl group");
+    expect(existsSync(group)).toBe(false);
+    expect(existsSync(join(ctx.root, id))).toBe(false);
+  });
+
+  test("without a group gets one by update", async () => {
+    const id = `resctrl-${process.pid}-3`;
+    await createContainer(ctx, prepareContainer(ctx, { ...options, id, bundle }));
+    try {
+      await expect(updateResctrl(ctx, id, { memBwSchema: "MB:0=50" })).rejects.toThrow(
+        "no resctrl file system is mounted",
+      );
+      expect(readRecord(ctx, id).resctrl).toBeUndefined();
+    } finally {
+      await deleteContainer(ctx, id, { force: true });
+      reapChildren();
+    }
+  });
+});
