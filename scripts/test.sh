@@ -1,7 +1,7 @@
 #!/bin/bash
 # Everything that must hold: set-up, build, type check, lint, unit, golden, init and end-to-end tests. Goes on after a
 # failure, prints `N passed, N failed, N skipped` as the last line, and exits non-zero when anything failed.
-# Arguments name the stages to run instead of all: build types lint unit plan init host cgroup fuzz e2e vm.
+# Arguments name the stages to run instead of all: build types lint unit plan init host cgroup fuzz e2e clients vm.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 # A certificate list of the machine's slows every start of Node and Bun; nothing here goes over the network.
@@ -58,17 +58,18 @@ suite() {
   done < <(find "$folder" -name '*.test.ts' 2>/dev/null | sort)
 }
 
-# Tests that run in a guest with cgroup v2 and systemd: adds up the totals of its last line.
-guest() {
-  heading "guest"
-  bash test/vm/run.sh 2>&1 | tee "$log" | grep --line-buffered -v '^(pass)'
+# A script that runs tests elsewhere (a guest, the engines' room): adds up the totals of its last line.
+totals() {
+  local title=$1 script=$2
+  heading "$title"
+  bash "$script" 2>&1 | tee "$log" | grep --line-buffered -v '^(pass)'
   local pass fail skip
   if read -r pass fail skip < <(sed -En '$s/^([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped$/\1 \2 \3/p' "$log"); then
     passed=$((passed + pass))
     failed=$((failed + fail))
     skipped=$((skipped + skip))
   else
-    echo "FAILED: test/vm/run.sh"
+    echo "FAILED: $script"
     failed=$((failed + 1))
   fi
 }
@@ -88,7 +89,8 @@ if wants host "$@"; then suite "host" test/host; fi
 if wants cgroup "$@"; then suite "cgroup" test/cgroup; fi
 if wants fuzz "$@"; then suite "fuzz" test/fuzz; fi
 if wants e2e "$@"; then suite "end to end" test/e2e; fi
-if wants vm "$@"; then guest; fi
+if wants clients "$@"; then totals "container engines" test/clients/run.sh; fi
+if wants vm "$@"; then totals "guest" test/vm/run.sh; fi
 
 heading "result"
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -53,11 +53,20 @@ export async function openConsoleReceiver(path: string): Promise<Terminal> {
   return terminal;
 }
 
-/** Runs the executable under test on a pty of 24 rows and 80 columns. */
-export function runOnTerminal(args: readonly string[], directory: string): Terminal {
-  const child = spawn("python3", [peer("pty.py"), executable, ...args], {
+/** Runs a command on a pty of 24 rows and 80 columns. */
+export function runOnPty(
+  words: readonly string[],
+  directory: string,
+  env: Readonly<Record<string, string>> = {},
+): Terminal {
+  const child = spawn("python3", [peer("pty.py"), ...words], {
     cwd: directory,
+    env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   return wrap(child);
 }
+
+/** Runs the executable under test on a pty. */
+export const runOnTerminal = (args: readonly string[], directory: string): Terminal =>
+  runOnPty([executable, ...args], directory);

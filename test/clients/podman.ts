@@ -1,0 +1,74 @@
+// Podman in the room: its state and images in the client's directory, tsrunc registered as README.md says.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Result, RunOptions } from "../e2e/command.ts";
+import type { Terminal } from "../e2e/terminals.ts";
+import { type Client, hasOverlay, readSnippet } from "./client.ts";
+
+export interface Podman {
+  /** `podman WORDS`. */
+  readonly run: (words: string, options?: RunOptions) => Promise<Result>;
+  readonly ok: (words: string, options?: RunOptions) => Promise<string>;
+  readonly onPty: (words: string) => Terminal;
+}
+
+/** Words as a shell would have them, with '...' for a word with spaces. */
+export const split = (line: string): string[] =>
+  (line.match(/(?:[^\s']|'[^']*')+/g) ?? []).map((word) => word.replaceAll("'", ""));
+
+/** Writes the configuration; returns the environment that points engines at it. */
+export function configurePodman(directory: string): Record<string, string> {
+  const file = join(directory, "containers.conf");
+  writeFileSync(file, readSnippet("/etc/containers/containers.conf"));
+  return { CONTAINERS_CONF: file };
+}
+
+/** The global options of podman and buildah that keep their data in the directory. */
+export function placeStorage(directory: string): string[] {
+  const driver = hasOverlay(directory) ? "overlay" : "vfs";
+  return [
+    "--root",
+    join(directory, "graph"),
+    "--runroot",
+    join(directory, "run"),
+    "--storage-driver",
+    driver,
+  ];
+}
+
+export function openPodman(client: Client): Podman {
+  const base = [
+    "podman",
+    ...placeStorage(client.directory),
+    ...[
+      "--tmpdir",
+      join(client.directory, "libpod"),
+      "--cgroup-manager",
+      "cgroupfs",
+      "--events-backend",
+      "file",
+    ],
+  ];
+  // Containers and pods get a cgroup of this test's, and no network: none of the tests is about networks.
+  const command = (line: string): string[] => {
+    const [verb, ...rest] = split(line);
+    if (verb === undefined) throw new Error("no command");
+    if (verb === "pod" && rest[0] === "create")
+      return [
+        ...base,
+        "pod",
+        "create",
+        `--cgroup-parent=${client.cgroup}`,
+        "--network=none",
+        ...rest.slice(1),
+      ];
+    if (!(verb === "run" || verb === "create")) return [...base, verb, ...rest];
+    const inPod = rest.some((word) => word.startsWith("--pod"));
+    return [...base, verb, ...(inPod ? [] : [`--cgroup-parent=${client.cgroup}`, "--network=none"]), ...rest];
+  };
+  return {
+    run: (words, options) => client.run(command(words), options),
+    ok: (words, options) => client.ok(command(words), options),
+    onPty: (words) => client.onPty(command(words)),
+  };
+}
