@@ -33,6 +33,20 @@ export function removeCgroup(record: CgroupRecord, timeoutMs = 5_000): void {
   if (problems.length > 0) throw problems[0];
 }
 
+/**
+ * Removes the directories that a killed `create` may have made before any process was in them. One that is in use, or
+ * has cgroups below it, is another container's. Throws SyscallError.
+ */
+export function removeUnusedCgroup(record: CgroupRecord): void {
+  for (const dir of cgroupDirs(record)) {
+    try {
+      tryRemove(dir);
+    } catch (error) {
+      throw toSyscallError(error, "remove the container's cgroup", `rmdir(${JSON.stringify(dir)})`);
+    }
+  }
+}
+
 /** Undefined if the directory is gone now; the error if it is busy. Throws any other error. */
 function tryRemove(dir: string): unknown {
   try {

@@ -84,8 +84,6 @@ class Made {
   #init: Launched | undefined;
   #devices: MovedDevices | undefined;
   #undoResctrl: (() => void) | undefined;
-  /** False: what is in its place may be another container's, with processes that must live. */
-  #ownsCgroup = false;
 
   constructor(ctx: Context, prepared: Prepared) {
     this.#ctx = ctx;
@@ -102,7 +100,7 @@ class Made {
     const seccomp = profile && loadFilter(ctx, profile, facts.arch);
     writeFileSync(paths.config, text, { mode: 0o600 });
     ctx.log.debug("the state directory is made and locked");
-    this.#ownsCgroup = openCgroup(ctx, cgroup);
+    if (openCgroup(ctx, cgroup)) this.#takeCgroup();
     ctx.log.debug("the cgroup is made");
     if (resctrl) this.#undoResctrl = createResctrl(resctrl);
     const startSocket = openStartSocket(ctx, paths.dir);
@@ -119,7 +117,7 @@ class Made {
     const sockets = [startSocket, ...(consoleSocket === undefined ? [] : [consoleSocket])];
     const pass = [...sockets, ...idNamespaces.values(), ...keepFds];
     this.#init = launchInit(ctx, { stdio: ctx.stdio, pass });
-    this.#ownsCgroup = adoptLauncher(ctx, cgroup, this.#init.launcherPid) || this.#ownsCgroup;
+    if (adoptLauncher(ctx, cgroup, this.#init.launcherPid)) this.#takeCgroup();
     ctx.log.debug(`init is launched as process ${this.#init.launcherPid}`);
     const session = openSession(this.#init, facts.arch, injectFailure);
     this.#session = session;
@@ -150,6 +148,11 @@ class Made {
     writeRecord(ctx, this.#record);
     ctx.log.debug("init waits for start");
     return this.#record;
+  }
+
+  #takeCgroup(): void {
+    this.#record = { ...this.#record, ownsCgroup: true };
+    writeRecord(this.#ctx, this.#record);
   }
 
   #hold(session: Session, startSocket: number): void {
@@ -218,7 +221,7 @@ class Made {
       const pid = this.#session?.pid || this.#init?.launcherPid;
       if (this.#init && pid) this.#init.libc.kill(pid, 9);
       const { resctrl: _, ...record } = this.#record;
-      destroyContainer(this.#ctx, this.#ownsCgroup ? record : { ...record, cgroup: null });
+      destroyContainer(this.#ctx, record.ownsCgroup ? record : { ...record, cgroup: null });
       this.#undoResctrl?.();
     } catch (error) {
       this.#ctx.log.warn(`clean up after a failed create: ${messageOf(error)}`);

@@ -1,11 +1,12 @@
 // Removes a container: its processes, its cgroup, its state; then its poststop hooks run.
 import { loadLibc } from "../../native-bindings/libc.ts";
 import { isFrozen, killCgroup, readCgroupPids, setFreezer } from "../cgroup/control.ts";
+import { removeUnusedCgroup } from "../cgroup/remove.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { releaseMounts } from "../host/release-mounts.ts";
-import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { removeResctrl } from "../host/resctrl.ts";
+import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import { closeCgroup } from "./cgroup.ts";
 import { withContainerLock } from "./lock.ts";
@@ -70,16 +71,18 @@ function findReadableRecord(ctx: Context, id: string): ContainerRecord | undefin
  */
 export function destroyContainer(ctx: Context, record: ContainerRecord): void {
   endFirstProcess(ctx, record);
-  if (record.cgroup !== null) {
+  if (record.cgroup !== null && !record.ownsCgroup) {
+    removeUnusedCgroup(record.cgroup);
+  } else if (record.cgroup !== null) {
     // With the first process of a pid namespace the kernel has ended all others; some may have joined from outside.
     const mayHaveMore = !record.hasOwnPidNamespace || record.phase === "creating";
     if (mayHaveMore || readCgroupPids(record.cgroup).length > 0) killCgroup(record.cgroup);
     closeCgroup(ctx, record.cgroup);
   }
+  if (record.resctrl) removeResctrl(record.resctrl);
   ctx.log.debug("the cgroup is removed");
   if (record.keptMounts) releaseMounts(ctx, record.rootfs, record.keptMounts);
   removeContainerDir(ctx, record.id);
-  if (record.resctrl) removeResctrl(record.resctrl);
   ctx.log.debug("the state directory is removed");
 }
 

@@ -213,7 +213,7 @@ function startExec(
   }
 }
 
-function perform(session: Session, step: HostStep): void {
+function perform(session: Session, step: HostStep, record: ContainerRecord): void {
   const { action } = step;
   switch (action.do) {
     case "write-proc":

@@ -111,6 +111,7 @@ export function firstRecord(
     pid: 0,
     startTime: "0",
     cgroup: cgroup.record,
+    ownsCgroup: false,
     hooks: {
       startContainer: config.hooks?.startContainer ?? [],
       poststart: config.hooks?.poststart ?? [],
@@ -119,8 +120,8 @@ export function firstRecord(
     hasOwnPidNamespace: hasNamespace(namespaces, "pid"),
     keptMounts: hasNamespace(namespaces, "mount") ? null : listMountsBelow(facts),
     seccompAgent: describeAgent(config, facts.bundle),
-  };
     ...(resctrl ? { resctrl: resctrl.record } : {}),
+  };
 }
 
 /** The process's environment: HOME from the container's /etc/passwd, socket activation (sd_listen_fds(3)). */

@@ -42,6 +42,8 @@ export interface ContainerRecord {
   /** Field 22 of /proc/PID/stat as decimal digits: tells the process from a later one with its number. */
   readonly startTime: string;
   readonly cgroup: CgroupRecord | null;
+  /** False until the cgroup is made: before, what is in its place may be another container's. */
+  readonly ownsCgroup: boolean;
   readonly hooks: LaterHooks;
   /** False: the kernel does not kill the other processes when the first one ends. */
   readonly hasOwnPidNamespace: boolean;
@@ -52,10 +54,10 @@ export interface ContainerRecord {
   readonly keptMounts: readonly string[] | null;
   /** Who answers system calls of the container's process, if its seccomp profile has them answered. */
   readonly seccompAgent: SeccompAgent | null;
-}
-
   /** Absent without linux.intelRdt. */
   readonly resctrl?: ResctrlRecord | undefined;
+}
+
 /** `listenerPath` and `listenerMetadata` of linux.seccomp. */
 export interface SeccompAgent {
   readonly path: string;

@@ -92,6 +92,7 @@ export function makeRecord(id: string): ContainerRecord {
     pid: 0,
     startTime: "0",
     cgroup: null,
+    ownsCgroup: false,
     hooks: { startContainer: [], poststart: [], poststop: [] },
     hasOwnPidNamespace: true,
     keptMounts: null,
