@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { readCgroupLayout } from "../cgroup/layout.ts";
 import type { SeccompSupport } from "../host/seccomp-support.ts";
 import { CAPABILITIES } from "../linux/capabilities.ts";
 import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
@@ -35,12 +36,29 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
       "org.opencontainers.tsrunc.version": VERSION,
       "org.opencontainers.tsrunc.commit": COMMIT,
       "org.opencontainers.tsrunc.checkpoint.enabled": "false",
+      ...describeCgroups(),
       // runc's name for it: absent where libseccomp is not installed.
       ...(libseccomp ? { "io.github.seccomp.libseccomp.version": libseccomp.join(".") } : {}),
     },
-    // No annotation of config.json is read by any code: there is none that could change host state.
-    potentiallyUnsafeConfigAnnotations: [],
+    // Every annotation that is read and can change host state; one that ends with a dot stands for all that begin so.
+    potentiallyUnsafeConfigAnnotations: ["org.systemd.property."],
   };
+}
+
+/** Which cgroup controllers containers have here; none is told where no cgroups are mounted. */
+function describeCgroups(): Readonly<Record<string, string>> {
+  const { mode, controllers, unified } = readCgroupLayout();
+  const names =
+    mode === "v2" && unified ? readControllers(unified.mountPoint) : [...controllers.keys()].sort();
+  return {
+    "org.opencontainers.tsrunc.cgroup.mode": mode,
+    "org.opencontainers.tsrunc.cgroup.controllers": names.join(","),
+  };
+}
+
+/** cgroup.controllers of the hierarchy's root, or of the part of it that is mounted here. */
+function readControllers(mountPoint: string): readonly string[] {
+  return readFileSync(`${mountPoint}/cgroup.controllers`, "utf8").trim().split(" ").sort();
 }
 
 function readLastCapability(): number {

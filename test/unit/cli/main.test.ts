@@ -249,5 +249,5 @@ test("features is JSON with what clients look for", async () => {
   expect(features.linux.seccomp.supportedFlags).toContain("SECCOMP_FILTER_FLAG_SPEC_ALLOW");
   expect(features.linux).toMatchObject({ apparmor: { enabled: true }, selinux: { enabled: true } });
   expect(features.annotations["io.github.seccomp.libseccomp.version"]).toMatch(/^2\.\d+\.\d+$/);
-  expect(features.potentiallyUnsafeConfigAnnotations).toEqual([]);
+  expect(features.potentiallyUnsafeConfigAnnotations).toEqual(["org.systemd.property."]);
 });
