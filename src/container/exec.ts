@@ -21,7 +21,7 @@ import { writePidFile } from "../host/pid-file.ts";
 import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
 import { openPoller } from "../host/poller.ts";
 import { parseBoundingSet, readArchitecture } from "../host/probe.ts";
-import { exitStatus } from "../host/process.ts";
+import { exitStatus, reapChild } from "../host/process.ts";
 import { joinResctrl } from "../host/resctrl.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
 import { loadFilter } from "../host/seccomp.ts";
@@ -204,7 +204,10 @@ function startExec(
     awaitExecution(opened, start.steps as InitStep[], (fd) => sendListener(ctx, record, fd, opened.pid));
     return opened.pid;
   } catch (error) {
-    if (session?.pid) libc.kill(session.pid, 9);
+    if (session?.pid) {
+      libc.kill(session.pid, 9);
+      reapChild(libc, session.pid);
+    }
     throw error;
   } finally {
     if (session) closeSession(session);
