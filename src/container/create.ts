@@ -24,16 +24,17 @@ import { loadFilter } from "../host/seccomp.ts";
 import { closeSession, encodeSteps, openSession, runPlan, type Session, sendAll } from "../host/session.ts";
 import { openStartSocket } from "../host/start-socket.ts";
 import { PlanBuilder } from "../plan/build.ts";
-import type { HostAction } from "../plan/host-action.ts";
 import { describeSteps } from "../plan/print.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
 import { adoptLauncher, limitProcesses, openCgroup } from "./cgroup.ts";
 import { destroyContainer } from "./delete.ts";
 import { withNewContainer } from "./lock.ts";
+import { makeNotifyDirectory } from "./notify.ts";
 import { containerEnv, firstRecord, type Prepared } from "./prepare.ts";
+import { writeProcFile } from "./proc-file.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
-import { describeFsError, writeRecord } from "./store.ts";
+import { writeRecord } from "./store.ts";
 
 export interface CreateExtras {
   /** The terminal's receiver as an open descriptor, instead of `--console-socket`. */
@@ -99,6 +100,7 @@ class Made {
     const profile = config.linux?.seccomp;
     const seccomp = profile && loadFilter(ctx, profile, facts.arch);
     writeFileSync(paths.config, text, { mode: 0o600 });
+    makeNotifyDirectory(ctx, options.id);
     ctx.log.debug("the state directory is made and locked");
     if (openCgroup(ctx, cgroup)) this.#takeCgroup();
     ctx.log.debug("the cgroup is made");
@@ -235,17 +237,5 @@ class Made {
     if (this.#session) closeSession(this.#session);
     this.#devices?.close();
     for (const fd of this.#fds) closeFd(loadLibc(this.#ctx.installDir), fd);
-  }
-}
-
-/** Writes a file of /proc/PID; the config path is in the error. */
-export function writeProcFile(step: HostStep, action: HostAction & { do: "write-proc" }, pid: number): void {
-  try {
-    writeFileSync(`/proc/${pid}/${action.file}`, action.value);
-  } catch (error) {
-    throw describeFsError(
-      `${step.source.path}: write ${JSON.stringify(action.value)} to ${action.file}`,
-      error,
-    );
   }
 }

@@ -25,6 +25,7 @@ import { readSystemdFacts } from "../host/systemd.ts";
 import { checkJoinedMappings } from "../host/user-namespace.ts";
 import { configWarnings, parseConfig, type RunnableConfig } from "../spec/config.ts";
 import { SPEC_VERSION } from "../spec/state.ts";
+import { addNotifyMount, NOTIFY_VARIABLE } from "./notify.ts";
 import type { CreateOptions } from "./options.ts";
 import { type ContainerRecord, formatTimestamp } from "./record.ts";
 import { describeAgent } from "./seccomp-agent.ts";
@@ -47,7 +48,7 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
   checkId(options.id);
   const bundle = resolve(ctx.cwd, options.bundle);
   const text = readConfigFile(join(bundle, options.configFile));
-  const config = parseConfig(text, { requireProcess: true });
+  const config = addNotifyMount(ctx, options.id, parseConfig(text, { requireProcess: true }));
   ctx.log.debug("config.json is read and checked");
   const user = readNamespaces(config).joined.get("user");
   if (user && (config.linux?.uidMappings ?? config.linux?.gidMappings) !== undefined)
@@ -124,7 +125,7 @@ export function firstRecord(
   };
 }
 
-/** The process's environment: HOME from the container's /etc/passwd, socket activation (sd_listen_fds(3)). */
+/** The process's environment: HOME from the container's /etc/passwd, socket activation (sd_listen_fds(3)), sd_notify(3). */
 export function containerEnv(
   ctx: Pick<Context, "env">,
   { process }: Pick<RunnableConfig, "process">,
@@ -133,7 +134,10 @@ export function containerEnv(
   const text = passwd && new TextDecoder().decode(passwd.subarray(0, passwd.indexOf(0)));
   const home = text === undefined ? undefined : findHome(text, process.user.uid);
   const listen = ctx.env.LISTEN_FDS;
-  const extra = listen ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : [];
+  const extra = [
+    ...(listen ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : []),
+    ...(ctx.env.NOTIFY_SOCKET ? [NOTIFY_VARIABLE] : []),
+  ];
   return completeEnv(process.env ?? [], home, extra);
 }
 

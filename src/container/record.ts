@@ -72,6 +72,8 @@ export interface ContainerPaths {
   readonly config: string;
   /** JSON of `linux.resources` as the last `update` has left them; not there before. */
   readonly resources: string;
+  /** Directory that is mounted on /run/notify; only there if the caller of `create` had a NOTIFY_SOCKET. */
+  readonly notify: string;
   /** Socket that the waiting init accepts on; `start` unlinks it before it sends the batch. */
   readonly startSocket: string;
   /** The batch that `start` sends, compiled by `create`. */
@@ -88,6 +90,7 @@ export function containerPaths(root: string, id: string): ContainerPaths {
     record: join(dir, "state.json"),
     config: join(dir, "config.json"),
     resources: join(dir, "resources.json"),
+    notify: join(dir, "notify"),
     startSocket: join(dir, "start.sock"),
     startBatch: join(dir, "start.batch"),
     startSteps: join(dir, "start.json"),

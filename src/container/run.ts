@@ -65,7 +65,10 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
       );
       undo.push(reapOrphans(libc, signals, record.pid));
       const ended = waitForExit(libc, poller, record.pid, pidfd);
-      await startContainer(ctx, options.id);
+      await startContainer(ctx, options.id, (proxy) => {
+        undo.push(proxy.close);
+        proxy.watch(poller, (error) => ctx.log.warn(messageOf(error)));
+      });
       const status = exitStatus(await ended);
       ctx.log.debug(`the container's program has ended with status ${status}`);
       await terminal?.done();

@@ -2,6 +2,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
+import type { NotifyProxy } from "../host/sd-notify.ts";
 import { sendStartBatch } from "../host/start-socket.ts";
 import { errnoText } from "../linux/errno.ts";
 import { stopContainer } from "./delete.ts";
@@ -11,13 +12,39 @@ import { describeState } from "./state.ts";
 import { computeStatus } from "./status.ts";
 import { readRecord } from "./store.ts";
 
-/** Starts a created container. Throws TsruncError; a container whose process could not be started is stopped. */
-export async function startContainer(ctx: Context, id: string): Promise<void> {
-  await withContainerLock(ctx, id, () => startLocked(ctx, readRecord(ctx, id)));
+/**
+ * Starts a created container. Throws TsruncError; a container whose process could not be started is stopped. For a
+ * service manager it then waits until the container tells that it is ready, or has ended; `watchNotify` takes the
+ * proxy, to close it, and nobody waits then.
+ */
+export async function startContainer(
+  ctx: Context,
+  id: string,
+  watchNotify?: (proxy: NotifyProxy) => void,
+): Promise<void> {
+  const notify = ctx.env.NOTIFY_SOCKET ? await import("./notify.ts") : undefined;
+  let proxy: NotifyProxy | undefined;
+  let isWatched = false;
+  try {
+    const record = await withContainerLock(ctx, id, async () => {
+      const found = readRecord(ctx, id);
+      checkStatus(ctx, found);
+      proxy = notify?.openProxy(ctx, found);
+      await startLocked(ctx, found);
+      return found;
+    });
+    if (proxy === undefined) return;
+    // Without the lock: it may take for ever, and the container must be killed and deleted meanwhile.
+    if (watchNotify) {
+      isWatched = true;
+      watchNotify(proxy);
+    } else notify?.waitUntilReady(ctx, record, proxy);
+  } finally {
+    if (!isWatched) proxy?.close();
+  }
 }
 
 async function startLocked(ctx: Context, record: ContainerRecord): Promise<void> {
-  checkStatus(ctx, record);
   if (record.hooks.startContainer.length > 0)
     (await import("./start-hooks.ts")).runStartContainerHooks(ctx, record);
   const paths = containerPaths(ctx.root, record.id);
