@@ -4,6 +4,7 @@ import type { SeccompSupport } from "../host/seccomp-support.ts";
 import { CAPABILITIES } from "../linux/capabilities.ts";
 import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
 import { NAMESPACE_TYPES, NAMESPACES } from "../linux/namespaces.ts";
+import { UNSAFE_ANNOTATIONS } from "../spec/annotations.ts";
 import type { Features } from "../spec/features.ts";
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../spec/memory-policy.ts";
 import { SPEC_VERSION } from "../spec/state.ts";
@@ -40,8 +41,7 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
       // runc's name for it: absent where libseccomp is not installed.
       ...(libseccomp ? { "io.github.seccomp.libseccomp.version": libseccomp.join(".") } : {}),
     },
-    // Every annotation that is read and can change host state; one that ends with a dot stands for all that begin so.
-    potentiallyUnsafeConfigAnnotations: ["org.systemd.property."],
+    potentiallyUnsafeConfigAnnotations: UNSAFE_ANNOTATIONS,
   };
 }
 

@@ -2,6 +2,7 @@
 import { RLIMITS } from "../linux/rlimits.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { NumberArg, OutBuffer, Plan } from "../plan/step.ts";
+import { keepsGroups } from "../spec/annotations.ts";
 import type { Process, RunnableConfig } from "../spec/config.ts";
 import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
@@ -120,7 +121,7 @@ export function compileContainer(
   // The process, as far as it can be prepared before `start`.
   if (procfs) labelProcess(p, procfs, process, facts.lsm); // a profile that is not loaded is an error of `create`
   setScheduling(p, process, config); // needs privilege
-  setGroups(p, process); // decides on access below
+  setGroups(p, process, keepsGroups(config)); // decides on access below
   checkCwd(p, process);
   checkExecutable(p, process.args?.[0] ?? "", process.env ?? [], process.user);
   const passwd = lacksHome(process.env ?? []) ? readPasswd(p) : undefined;
@@ -135,7 +136,12 @@ export function compileStart(
 ): Plan {
   const p = new PlanBuilder();
   const { sets } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
-  becomeProcess(p, { process: config.process, capabilities: sets, ...options });
+  becomeProcess(p, {
+    process: config.process,
+    capabilities: sets,
+    keepsGroups: keepsGroups(config),
+    ...options,
+  });
   return p.build();
 }
 

@@ -4,6 +4,7 @@
 import type { NamespaceType } from "../linux/namespaces.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { OutBuffer, Plan } from "../plan/step.ts";
+import { keepsGroups } from "../spec/annotations.ts";
 import type { Process, RunnableConfig } from "../spec/config.ts";
 import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
@@ -65,7 +66,7 @@ export function compileExec(
       bindConsole: false,
     });
   setScheduling(p, process, config);
-  setGroups(p, process);
+  setGroups(p, process, keepsGroups(config));
   checkCwd(p, process);
   checkExecutable(p, process.args?.[0] ?? "", process.env ?? [], process.user);
   const passwd = lacksHome(process.env ?? []) ? readPasswd(p) : undefined;

@@ -9,7 +9,7 @@ import {
 } from "../linux/mount-options.ts";
 import { flags, NULL, type PlanBuilder } from "../plan/build.ts";
 import type { Result } from "../plan/step.ts";
-import { addMountLabel } from "./lsm.ts";
+import { addMountLabel, type MountLabel } from "./lsm.ts";
 import { nameBits, setAttributes } from "./mount-calls.ts";
 
 export interface FileSystem {
@@ -36,7 +36,7 @@ export function describeFileSystem(
   source: string | undefined,
   options: MountOptions,
   writable: boolean,
-  label?: string,
+  label?: MountLabel,
 ): FileSystem {
   const all = mergeAttributes(options);
   const attributes = writable ? all & ~MOUNT_ATTR.MOUNT_ATTR_RDONLY : all;
@@ -121,7 +121,7 @@ export function reconfigure(p: PlanBuilder, target: Result, fs: FileSystem, opti
 }
 
 /** A read-only tmpfs with no room for anything (security.md H4), detached. */
-export function createMask(p: PlanBuilder, label: string | undefined): Result {
+export function createMask(p: PlanBuilder, label: MountLabel | undefined): Result {
   const context = p.call("fsopen", ["tmpfs", flags(FS, "FSOPEN_CLOEXEC")], { name: "context" });
   setString(p, context, "source", "tmpfs");
   setFlag(p, context, "ro");
@@ -132,7 +132,7 @@ export function createMask(p: PlanBuilder, label: string | undefined): Result {
     tolerate: ["EINVAL"],
     onError: () => p.call("fsconfig", [...inodes, "2", 0]),
   });
-  if (label !== undefined) setString(p, context, "context", label);
+  if (label !== undefined) setString(p, context, label.option, label.context);
   runCommand(p, context, "FSCONFIG_CMD_CREATE");
   const attributes = flags(MOUNT_ATTR, "MOUNT_ATTR_RDONLY");
   const mask = p.call("fsmount", [context, flags(FS, "FSMOUNT_CLOEXEC"), attributes], { name: "mask" });

@@ -63,7 +63,8 @@ export function setNoNewPrivileges(p: PlanBuilder, process: Process): void {
 }
 
 /** Supplementary groups; also before the program is looked for, since they decide on access to it. */
-export function setGroups(p: PlanBuilder, process: Process): void {
+export function setGroups(p: PlanBuilder, process: Process, keepsGroups: boolean): void {
+  if (keepsGroups) return; // crun's annotation: those of the caller
   p.at("process.user.additionalGids", "set the supplementary groups", () => {
     const gids = process.user.additionalGids ?? [];
     // In an ordinary user's namespace nobody may drop groups, since a file may deny something to them.
@@ -73,7 +74,12 @@ export function setGroups(p: PlanBuilder, process: Process): void {
 }
 
 /** Drops from the bounding set, changes ids, and sets what the process keeps. */
-export function becomeUser(p: PlanBuilder, process: Process, sets: CapabilitySets): void {
+export function becomeUser(
+  p: PlanBuilder,
+  process: Process,
+  sets: CapabilitySets,
+  keepsGroups: boolean,
+): void {
   p.at("process.capabilities.bounding", "drop capabilities from the bounding set", () => {
     for (let number = 0; number <= LAST_CAPABILITY; number++) {
       if ((sets.bounding & (1n << BigInt(number))) !== 0n) continue;
@@ -83,7 +89,7 @@ export function becomeUser(p: PlanBuilder, process: Process, sets: CapabilitySet
   });
   p.at("process.user", `become user ${process.user.uid}:${process.user.gid}`, () => {
     p.call("prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]);
-    setGroups(p, process);
+    setGroups(p, process, keepsGroups);
     const { uid, gid } = process.user;
     // With the capabilities for it they set all ids. A filter may be in force already, and runc needs no others.
     p.call("setgid", [gid]);

@@ -3,6 +3,7 @@ import { TsruncError } from "../errors.ts";
 import { OPEN_HOW_SIZE, RESOLVE } from "../linux/mount-flags.ts";
 import { flags, openFlags, openHow, type PlanBuilder } from "../plan/build.ts";
 import type { Result } from "../plan/step.ts";
+import { type ContextType, contextType } from "../spec/annotations.ts";
 import type { Config, Process } from "../spec/config.ts";
 import type { Facts, LsmFacts } from "./facts.ts";
 import { writeOwnAttribute } from "./procfs.ts";
@@ -82,25 +83,33 @@ export function labelProcess(
 /** Types that runc mounts without a label: what is in them has labels of the policy's own. */
 const UNLABELED = new Set(["proc", "sysfs", "mqueue", "cgroup", "cgroup2"]);
 
+/** An SELinux context of files, and the mount option that it is the value of. */
+export interface MountLabel {
+  readonly option: ContextType;
+  readonly context: string;
+}
+
 /** The label of the container's files, where SELinux is there to use it. */
-export function findMountLabel(config: Config, facts: Pick<Facts, "lsm">): string | undefined {
-  return facts.lsm.selinux ? config.linux?.mountLabel : undefined;
+export function findMountLabel(config: Config, facts: Pick<Facts, "lsm">): MountLabel | undefined {
+  const context = facts.lsm.selinux ? config.linux?.mountLabel : undefined;
+  return context === undefined ? undefined : { option: contextType(config), context };
 }
 
 /** Options of a new file system, with its label (mount(8), "context"). */
 export function addMountLabel(
   type: string,
   data: readonly string[],
-  label: string | undefined,
+  label: MountLabel | undefined,
 ): readonly string[] {
-  const isLabeled = data.some((option) => option.startsWith("context="));
-  return label === undefined || isLabeled || UNLABELED.has(type) ? data : [...data, `context=${label}`];
+  const isLabeled = data.some((option) => /^(?:fs|def|root)?context=/.test(option));
+  if (label === undefined || isLabeled || UNLABELED.has(type)) return data;
+  return [...data, `${label.option}=${label.context}`];
 }
 
 /** The label of a message queue file system, which takes none as an option. */
-export function labelMount(p: PlanBuilder, mount: Result, label: string): void {
+export function labelMount(p: PlanBuilder, mount: Result, { context }: MountLabel): void {
   const how = openHow(openFlags("O_RDONLY", "O_DIRECTORY", "O_CLOEXEC"), flags(RESOLVE, "RESOLVE_BENEATH"));
   const root = p.call("openat2", [mount, ".", how, OPEN_HOW_SIZE], { name: "root" });
-  p.call("fsetxattr", [root, "security.selinux", label, new TextEncoder().encode(label).length, 0]);
+  p.call("fsetxattr", [root, "security.selinux", context, new TextEncoder().encode(context).length, 0]);
   p.call("close", [root]);
 }

@@ -16,7 +16,7 @@ import {
   needsMountCall,
   reconfigure,
 } from "./filesystem.ts";
-import { findMountLabel, labelMount } from "./lsm.ts";
+import { findMountLabel, labelMount, type MountLabel } from "./lsm.ts";
 import { moveMount, setPropagation, statFd } from "./mount-calls.ts";
 import {
   describeMount,
@@ -51,7 +51,7 @@ interface State {
   readonly sources: MountSources;
   readonly root: Result;
   /** SELinux context of the container's files. */
-  readonly label: string | undefined;
+  readonly label: MountLabel | undefined;
   readonly readOnlyLater: { index: number; mount: Result }[];
   /** What is mounted on /proc by now; `stat` holds its mount id. */
   proc?: { readonly mount: Result; stat?: OutBuffer | undefined } | undefined;

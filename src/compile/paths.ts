@@ -7,6 +7,7 @@ import type { Result } from "../plan/step.ts";
 import type { Config } from "../spec/config.ts";
 import { verifyNode } from "./devices.ts";
 import { createMask } from "./filesystem.ts";
+import type { MountLabel } from "./lsm.ts";
 import { cloneTree, moveMount, setReadOnly } from "./mount-calls.ts";
 import { cleanPath, openInRoot } from "./mount-target.ts";
 
@@ -16,7 +17,7 @@ const NULL_DEVICE = 1n | (3n << 32n);
  * Covers files with the null device and directories with an empty read-only tmpfs; absent paths are skipped. For
  * init in the root, working directory "/", before the root is hidden from writes by the container's process.
  */
-export function maskPaths(p: PlanBuilder, config: Config, label: string | undefined): void {
+export function maskPaths(p: PlanBuilder, config: Config, label: MountLabel | undefined): void {
   const paths = [...new Set((config.linux?.maskedPaths ?? []).map(cleanPath))];
   if (paths.length === 0) return;
   const [device, tmpfs] = p.at("linux.maskedPaths", "prepare the masks", () => [

@@ -4,7 +4,8 @@ import { errnoNumber } from "../linux/errno.ts";
 import { RLIMITS } from "../linux/rlimits.ts";
 import { AT_FDCWD, NULL, openFlags, openHow, type PlanBuilder, struct, u64 } from "../plan/build.ts";
 import type { NumberArg, OutBuffer, Result } from "../plan/step.ts";
-import type { Process } from "../spec/config.ts";
+import { keepsGroups } from "../spec/annotations.ts";
+import type { Process, RunnableConfig } from "../spec/config.ts";
 import { executeProgram } from "./executable.ts";
 import { becomeUser, type CapabilitySets, setNoNewPrivileges } from "./identity.ts";
 import { installFilter, type SeccompFilter, withoutListener } from "./seccomp.ts";
@@ -36,6 +37,8 @@ export interface ProcessPlan {
   readonly seccomp?: SeccompFilter | undefined;
   /** Descriptor, in init, of its connection to the host. */
   readonly socket: number;
+  /** Whether its supplementary groups are the caller's: see `keepsGroups` of src/spec/annotations.ts. */
+  readonly keepsGroups: boolean;
 }
 
 /** A session keyring of the container's own, so that it sees none of its caller's keys (security.md H13). */
@@ -145,7 +148,7 @@ export function becomeProcess(p: PlanBuilder, plan: ProcessPlan): void {
     limitProcess(p, plan);
     installFilter(p, seccomp, plan.socket);
   }
-  becomeUser(p, process, plan.capabilities);
+  becomeUser(p, process, plan.capabilities, plan.keepsGroups);
   retryCwd(p, process, opened, entered);
   if (!needsPrivilege) limitProcess(p, plan);
   if (seccomp && !needsPrivilege) installFilter(p, seccomp, plan.socket);
@@ -155,13 +158,13 @@ export function becomeProcess(p: PlanBuilder, plan: ProcessPlan): void {
 /** From root of the container to a startContainer hook, which runs as the container's process will. */
 export function becomeHook(
   p: PlanBuilder,
-  process: Process,
+  { process, annotations }: RunnableConfig,
   capabilities: CapabilitySets,
   seccomp: SeccompFilter | undefined,
 ): void {
   setNoNewPrivileges(p, process);
   if (seccomp && !process.noNewPrivileges) installFilter(p, withoutListener(seccomp), -1);
-  becomeUser(p, process, capabilities);
+  becomeUser(p, process, capabilities, keepsGroups({ annotations }));
   if (seccomp && process.noNewPrivileges) installFilter(p, withoutListener(seccomp), -1);
 }
 

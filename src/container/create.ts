@@ -112,8 +112,9 @@ class Made {
       consoleSocket = connectConsoleSocket(ctx, resolve(ctx.cwd, options.consoleSocket));
       this.#fds.push(consoleSocket);
     }
-    const receiver = options.pidfdSocket && connectPidfdSocket(ctx, options.pidfdSocket);
-    if (receiver) this.#fds.push(receiver);
+    const { pidfdSocket } = options;
+    const receiver = pidfdSocket === undefined ? undefined : connectPidfdSocket(ctx, pidfdSocket);
+    if (receiver !== undefined) this.#fds.push(receiver);
     const idNamespaces = openIdNamespaces(ctx, loadLibc(ctx.installDir), config);
     this.#fds.push(...idNamespaces.values());
     const sockets = [startSocket, ...(consoleSocket === undefined ? [] : [consoleSocket])];
@@ -144,7 +145,7 @@ class Made {
     writeFileSync(paths.startBatch, batch.bytes, { mode: 0o600 });
     writeFileSync(paths.startSteps, JSON.stringify(describeSteps(start, batch.planIndex)), { mode: 0o600 });
     this.#hold(session, startSocket);
-    if (receiver) sendPidfd(session.init.libc, receiver, this.#record.pid, "standard");
+    if (receiver !== undefined) sendPidfd(session.init.libc, receiver, this.#record.pid, "standard");
     if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, this.#record.pid);
     this.#record = { ...this.#record, phase: "created" };
     writeRecord(ctx, this.#record);

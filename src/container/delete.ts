@@ -10,7 +10,7 @@ import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import { closeCgroup } from "./cgroup.ts";
 import { withContainerLock } from "./lock.ts";
-import type { ContainerRecord } from "./record.ts";
+import { type ContainerRecord, ownCgroup } from "./record.ts";
 import { describeState } from "./state.ts";
 import { computeStatus, hasLiveProcess } from "./status.ts";
 import { findRecord, hasContainerDir, removeContainerDir } from "./store.ts";
@@ -89,7 +89,8 @@ export function destroyContainer(ctx: Context, record: ContainerRecord): void {
 /** Kills every process of a container; it is `stopped` then. Throws when its first process does not end. */
 export function stopContainer(ctx: Context, record: ContainerRecord): void {
   endFirstProcess(ctx, record);
-  if (record.cgroup !== null) killCgroup(record.cgroup);
+  const cgroup = ownCgroup(record);
+  if (cgroup !== null) killCgroup(cgroup);
 }
 
 function endFirstProcess(ctx: Context, record: ContainerRecord): void {

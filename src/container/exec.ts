@@ -30,6 +30,7 @@ import { openPidfd, openProcess } from "../host/signal.ts";
 import { attachToUnit } from "../host/systemd.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
+import { keepsGroups } from "../spec/annotations.ts";
 import { type Process, parseConfig, type RunnableConfig } from "../spec/config.ts";
 import { describeProcess } from "./exec-process.ts";
 import type { ExecOptions } from "./options.ts";
@@ -81,8 +82,7 @@ async function execDetached(
       ? undefined
       : connectConsoleSocket(ctx, resolve(ctx.cwd, options.consoleSocket));
   try {
-    const pid = startExec(ctx, record, config, process, options, socket);
-    if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, pid);
+    startExec(ctx, record, config, process, options, socket);
     return 0;
   } finally {
     if (socket !== undefined) closeFd(libc, socket);
@@ -110,7 +110,6 @@ async function execForeground(
       if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
     };
     const pid = startExec(ctx, record, config, process, options, pair?.init, attach);
-    if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, pid);
     pidfd = openPidfd(libc, pid);
     if (pidfd === undefined) throw new TsruncError(`process ${pid} is gone`);
     stopForwarding = forwardSignals(libc, signals, pidfd, {
@@ -200,8 +199,10 @@ function startExec(
       nofile: ctx.callerNofile,
       seccomp: profile && loadFilter(ctx, profile, arch),
       socket: init.initSocket,
+      keepsGroups: keepsGroups(config),
     });
     awaitExecution(opened, start.steps as InitStep[], (fd) => sendListener(ctx, record, fd, opened.pid));
+    if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, opened.pid);
     return opened.pid;
   } catch (error) {
     if (session?.pid) {
@@ -210,7 +211,10 @@ function startExec(
     }
     throw error;
   } finally {
-    if (session) closeSession(session);
+    if (session) {
+      closeSession(session);
+      if (session.pid === 0) reapChild(libc, session.init.launcherPid);
+    }
     if (receiver !== undefined) closeFd(libc, receiver);
     closeFd(libc, pidfd);
   }

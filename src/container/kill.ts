@@ -4,13 +4,15 @@ import { killCgroup, readCgroupPids, setFreezer } from "../cgroup/control.ts";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import { openProcess, sendSignal } from "../host/signal.ts";
-import { SIGKILL } from "../linux/signals.ts";
-import type { ContainerRecord } from "./record.ts";
+import { parseSignal, SIGKILL, SIGTERM } from "../linux/signals.ts";
+import { STOP_SIGNAL } from "../spec/annotations.ts";
+import { type ContainerRecord, ownCgroup } from "./record.ts";
 import { computeStatus, hasLiveProcess } from "./status.ts";
 import { readRecord } from "./store.ts";
 
 export interface KillOptions {
-  readonly signal: number;
+  /** Undefined: the one that the container's image wants to be stopped by, or SIGTERM. */
+  readonly signal: number | undefined;
   /** To every process of the container; then it is no error that its first process has ended. */
   readonly all: boolean;
 }
@@ -21,12 +23,22 @@ export interface KillOptions {
  */
 export function killContainer(ctx: Context, id: string, options: KillOptions): void {
   const record = readRecord(ctx, id);
-  if (options.all || (options.signal === SIGKILL && !record.hasOwnPidNamespace)) {
-    const reached = signalAll(ctx, record, options.signal);
+  const signal = options.signal ?? findStopSignal(ctx, record);
+  if (options.all || (signal === SIGKILL && !record.hasOwnPidNamespace)) {
+    const reached = signalAll(ctx, record, signal);
     if (!reached && !options.all) throw new TsruncError(phrases.notRunning);
     return;
   }
-  signalFirst(ctx, record, options.signal);
+  signalFirst(ctx, record, signal);
+}
+
+/** Whoever wrote the annotation is not there to be told of a mistake: a container must be stopped all the same. */
+function findStopSignal(ctx: Context, { annotations }: ContainerRecord): number {
+  const name = annotations[STOP_SIGNAL];
+  const signal = name === undefined ? SIGTERM : parseSignal(name);
+  if (signal === undefined)
+    ctx.log.warn(`${STOP_SIGNAL}: unknown signal ${JSON.stringify(name)}, SIGTERM is sent`);
+  return signal ?? SIGTERM;
 }
 
 function signalFirst(ctx: Context, record: ContainerRecord, signal: number): void {
@@ -48,7 +60,7 @@ function signalFirst(ctx: Context, record: ContainerRecord, signal: number): voi
  * processes of other namespaces: so all of the cgroup get the signal in any case.
  */
 function signalAll(ctx: Context, record: ContainerRecord, signal: number): boolean {
-  const { cgroup } = record;
+  const cgroup = ownCgroup(record);
   const pids = cgroup === null ? [] : readCgroupPids(cgroup);
   if (cgroup !== null) killCgroup(cgroup, signal);
   // A container that sees the host's cgroups may have moved its first process out of its own.

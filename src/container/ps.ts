@@ -2,13 +2,15 @@
 import { readCgroupPids } from "../cgroup/processes.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
+import { ownCgroup } from "./record.ts";
 import { hasLiveProcess } from "./status.ts";
 import { readRecord } from "./store.ts";
 
 /** Pids of all processes of a container in the runtime's pid namespace, ascending. Throws TsruncError. */
 export function listProcesses(ctx: Pick<Context, "root">, id: string): readonly number[] {
   const record = readRecord(ctx, id);
-  if (record.cgroup !== null) return readCgroupPids(record.cgroup);
+  const cgroup = ownCgroup(record);
+  if (cgroup !== null) return readCgroupPids(cgroup);
   // Without a cgroup nothing but the first process is known.
   return hasLiveProcess(record) ? [record.pid] : [];
 }

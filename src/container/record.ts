@@ -58,6 +58,11 @@ export interface ContainerRecord {
   readonly resctrl?: ResctrlRecord | undefined;
 }
 
+/** The cgroup that is the container's: processes in it are. */
+export function ownCgroup({ cgroup, ownsCgroup }: ContainerRecord): CgroupRecord | null {
+  return ownsCgroup ? cgroup : null;
+}
+
 /** `listenerPath` and `listenerMetadata` of linux.seccomp. */
 export interface SeccompAgent {
   readonly path: string;

@@ -7,6 +7,7 @@ import { TsruncError } from "../errors.ts";
 import { closeFd } from "../host/fd.ts";
 import { handOverListener } from "../host/seccomp-listener.ts";
 import { openPidfd, openProcess } from "../host/signal.ts";
+import { seccompReceiver } from "../spec/annotations.ts";
 import type { Config } from "../spec/config.ts";
 import { type ContainerProcessState, SPEC_VERSION } from "../spec/state.ts";
 import type { ContainerRecord, SeccompAgent } from "./record.ts";
@@ -15,8 +16,9 @@ import { computeStatus } from "./status.ts";
 /** The agent of a config's profile; null if it has nothing to answer. A relative path counts from the bundle, as in runc. */
 export function describeAgent(config: Config, bundle: string): SeccompAgent | null {
   const profile = config.linux?.seccomp;
-  if (profile?.listenerPath === undefined || !notifies(profile)) return null;
-  return { path: resolve(bundle, profile.listenerPath), metadata: profile.listenerMetadata };
+  const path = profile?.listenerPath ?? seccompReceiver(config);
+  if (profile === undefined || path === undefined || !notifies(profile)) return null;
+  return { path: resolve(bundle, path), metadata: profile.listenerMetadata };
 }
 
 /**

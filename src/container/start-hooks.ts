@@ -33,7 +33,7 @@ export function runStartContainerHooks(ctx: Context, record: ContainerRecord): v
       state: JSON.stringify(describeState({ ...record, pid }, "created")),
       cwd: "/",
       container: { pid: record.pid, cgroup: record.cgroup ? planSelfJoin(record.cgroup) : undefined },
-      enter: (p) => becomeHook(p, config.process, sets, seccomp),
+      enter: (p) => becomeHook(p, config, sets, seccomp),
     });
   } catch (error) {
     stopContainer(ctx, record);

@@ -55,6 +55,17 @@ export function loadFilter(ctx: Context, seccomp: Seccomp, arch: Architecture): 
   return describeInstallation(seccomp, program);
 }
 
+/** Throws TsruncError for names that libseccomp does not know, which a filter leaves out. */
+export function checkSyscallNames(ctx: Pick<Context, "installDir">, { syscalls = [] }: Seccomp): void {
+  const library = openLibrary(ctx);
+  for (const [i, { names }] of syscalls.entries())
+    for (const name of names)
+      if (library.seccomp_syscall_resolve_name(name) === NR_SCMP_ERROR)
+        throw new TsruncError(
+          `linux.seccomp.syscalls[${i}].names: unknown system call ${JSON.stringify(name)}`,
+        );
+}
+
 /** Everything of a profile that its program depends on. */
 function printSource(seccomp: Seccomp, arch: Architecture): string {
   const { defaultAction, defaultErrnoRet, architectures, syscalls } = seccomp;

@@ -118,11 +118,9 @@ export function awaitExecution(
 ): void {
   const batch = encodeSteps(session, steps, 0);
   sendAll(session, batch.bytes);
-  const { libc, socket } = session.init;
-  const bytes = new Uint8Array(REPORT_SIZE);
   for (;;) {
-    const got = libc.recv(socket, bytes, REPORT_SIZE, 0x100 /* MSG_WAITALL */);
-    if (got !== REPORT_SIZE) return;
+    const bytes = receiveUnlessEnded(session, REPORT_SIZE);
+    if (bytes === undefined) return;
     const header = decodeReportHeader(bytes);
     if (header.type !== "listening")
       throw stepError(steps[batch.planIndex[header.index] as number] as InitStep, header.value);
@@ -180,6 +178,13 @@ export function sendAll(session: Session, bytes: Uint8Array): void {
 
 /** Receives exactly `length` bytes from init. */
 function receive(session: Session, length: number): Uint8Array {
+  const bytes = receiveUnlessEnded(session, length);
+  if (bytes === undefined) throw lostInit(session);
+  return bytes;
+}
+
+/** Receives exactly `length` bytes from init; undefined if it has closed its end before the first of them. */
+function receiveUnlessEnded(session: Session, length: number): Uint8Array | undefined {
   const { libc, socket } = session.init;
   const bytes = new Uint8Array(length);
   let at = 0;
@@ -188,6 +193,7 @@ function receive(session: Session, length: number): Uint8Array {
     if (got < 0 && libc.errno() === EINTR) continue;
     if (got < 0 && libc.errno() === EAGAIN)
       throw new TsruncError(`init did not answer within ${BATCH_TIMEOUT_MS / 1000} seconds`);
+    if (got === 0 && at === 0) return undefined;
     if (got <= 0) throw lostInit(session);
     at += got;
   }

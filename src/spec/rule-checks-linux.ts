@@ -1,4 +1,5 @@
 // The checks of rules.ts for config-linux.md that are longer than a line.
+import { seccompReceiver } from "./annotations.ts";
 import type { Finding } from "./check.ts";
 import type { Config } from "./config-schema.ts";
 import type { LinuxDevice } from "./devices.ts";
@@ -208,16 +209,17 @@ function checkErrno(action: string, errno: number | undefined, at: readonly (str
   return errno <= largest ? [] : [{ at, message: `must be from 0 to ${largest}, not ${errno}` }];
 }
 
-export function checkSeccomp(seccomp: Seccomp): Finding[] {
+export function checkSeccomp(seccomp: Seccomp, config: Config): Finding[] {
   const findings: Finding[] = [];
   const { defaultAction, syscalls = [] } = seccomp;
+  const listener = seccomp.listenerPath ?? seccompReceiver(config);
   if (defaultAction === "SCMP_ACT_NOTIFY") {
     findings.push({ at: ["defaultAction"], message: "must not be SCMP_ACT_NOTIFY" });
   }
-  if (seccomp.listenerMetadata !== undefined && seccomp.listenerPath === undefined) {
+  if (seccomp.listenerMetadata !== undefined && listener === undefined) {
     findings.push({ at: ["listenerMetadata"], message: "needs listenerPath" });
   }
-  if (seccomp.listenerPath === undefined && syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY")) {
+  if (listener === undefined && syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY")) {
     findings.push({ at: ["listenerPath"], message: "is required for SCMP_ACT_NOTIFY" });
   }
   const { flags = [] } = seccomp;

@@ -1,4 +1,5 @@
 // Rules that the schemas cannot say: across members, and about what a value means. One table, one row each.
+import { checkAnnotations } from "./annotations.ts";
 import { type Found, type Rule, rule } from "./check.ts";
 import type { Config } from "./config-schema.ts";
 import { quote, type Segments } from "./problems.ts";
@@ -48,9 +49,7 @@ export const RULES: readonly Rule[] = [
   rule("root.path", "config.md Root", notEmpty),
   rule("hostname", "config.md Hostname; sethostname(2)", checkUtsName, NAMESPACES),
   rule("domainname", "config.md Domainname; setdomainname(2)", checkUtsName, NAMESPACES),
-  rule("annotations", "config.md Annotations", (annotations) =>
-    Object.hasOwn(annotations, "") ? "must not have an empty key" : undefined,
-  ),
+  rule("annotations", "config.md Annotations; crun(1)", checkAnnotations),
 
   rule("mounts.*.destination", "config.md Mounts", notEmpty),
   rule("mounts.*", "config.md Mounts; mount(2)", checkMount),
@@ -159,7 +158,7 @@ export const RULES: readonly Rule[] = [
   rule("linux.memoryPolicy", "set_mempolicy(2)", checkMemoryPolicy),
   rule("linux.memoryPolicy.nodes", "config-linux.md Memory policy", checkNumberList),
   rule("linux.sysctl", "namespaces(7)", checkSysctls, [...NAMESPACES, "hostname", "domainname"]),
-  rule("linux.seccomp", "config-linux.md Seccomp", checkSeccomp),
+  rule("linux.seccomp", "config-linux.md Seccomp", checkSeccomp, ["annotations"]),
 
   rule("linux.maskedPaths.*", "config-linux.md Masked Paths", checkAbsolute),
   rule("linux.readonlyPaths.*", "config-linux.md Readonly Paths", checkAbsolute),

@@ -1,11 +1,13 @@
 // What a config may do but should not: for the log, never an error.
 import { isTmpfsOption } from "../linux/mount-options.ts";
+import { findIdleAnnotations } from "./annotations.ts";
 import { applyRules, rule } from "./check.ts";
 import type { Config } from "./config-schema.ts";
 import { isIdmapOption } from "./idmapped-mount.ts";
 import { formatPath, quote } from "./problems.ts";
 
 const ADVICE = [
+  rule("annotations", "tsrunc: nothing is ignored silently", findIdleAnnotations),
   rule("mounts.*.destination", "config.md Mounts: relative paths are deprecated", (destination) =>
     destination.startsWith("/") || destination === ""
       ? undefined

@@ -278,3 +278,14 @@ ours("both spellings of a repeated flag may be mixed", async () => {
   ]);
   expect(result.stdout).toBe("12\n0 5 6\n");
 });
+
+for (const flags of [[], ["--detach"]])
+  test(`a pid file that cannot be written leaves no process behind (${flags.join("") || "foreground"})`, async () => {
+    const id = box.id();
+    await box.ok(["run", "--detach", "--bundle", box.bundle(["sleep", "100"]).directory, id]);
+    const pidFile = join(box.directory, "nowhere/pid");
+    const result = await box.run(["exec", ...flags, "--pid-file", pidFile, id, "sleep", "50"]);
+    expect(result.status).toBe(255);
+    expect((await box.ok(["exec", id, "ps"])).stdout).not.toContain("sleep 50");
+    await box.ok(["delete", "--force", id]);
+  });

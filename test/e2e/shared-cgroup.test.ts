@@ -40,6 +40,9 @@ test.skipIf(isPeer)(
     mkdirSync(join(box.root, killed), { mode: 0o700 });
     const record = { ...own, id: killed, phase: "creating", pid: 0, startTime: "0", ownsCgroup: false };
     writeFileSync(join(box.root, killed, "state.json"), JSON.stringify(record));
+    expect((await box.run(["ps", "--format", "json", killed])).stdout).not.toContain(String(own.pid));
+    await box.run(["kill", "--all", killed, "KILL"]);
+    expect(await readStatus(box, id)).toBe("running");
     await box.ok(["delete", "--force", killed]);
     expect(await readStatus(box, killed)).toBeUndefined();
     expect(await readStatus(box, id)).toBe("running");

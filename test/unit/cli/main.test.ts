@@ -249,5 +249,10 @@ test("features is JSON with what clients look for", async () => {
   expect(features.linux.seccomp.supportedFlags).toContain("SECCOMP_FILTER_FLAG_SPEC_ALLOW");
   expect(features.linux).toMatchObject({ apparmor: { enabled: true }, selinux: { enabled: true } });
   expect(features.annotations["io.github.seccomp.libseccomp.version"]).toMatch(/^2\.\d+\.\d+$/);
-  expect(features.potentiallyUnsafeConfigAnnotations).toEqual(["org.systemd.property."]);
+  expect(features.potentiallyUnsafeConfigAnnotations).toEqual([
+    "run.oci.keep_original_groups",
+    "run.oci.mount_context_type",
+    "run.oci.seccomp.receiver",
+    "org.systemd.property.",
+  ]);
 });
