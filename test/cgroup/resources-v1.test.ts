@@ -7,6 +7,7 @@ import { readCgroupLayout } from "../../src/cgroup/layout.ts";
 import { planCgroup, planWrites } from "../../src/cgroup/plan.ts";
 import { rewriteResources } from "../../src/cgroup/rewrite.ts";
 import type { CgroupRecord } from "../../src/cgroup/types.ts";
+import { waitUntil } from "../../src/cgroup/wait.ts";
 import { writeResources } from "../../src/cgroup/write.ts";
 import type { Resources } from "../../src/spec/resources.ts";
 
@@ -141,11 +142,13 @@ describe.skipIf(!has("memory"))("all or nothing", () => {
       [
         "bash",
         "-c",
-        `echo $$ > ${record.paths.memory}/cgroup.procs; x=$(head -c 40000000 /dev/zero | tr '\\0' x); echo ready; sleep 100`,
+        `echo $$ > ${record.paths.memory}/cgroup.procs; x=$(head -c 40000000 /dev/zero | tr '\\0' x); echo ready; sleep 100; :`, // not the last command, for which bash would make room
       ],
       { stdout: "pipe" },
     );
     await holder.stdout.getReader().read();
+    const usage = (): number => Number(readFileSync(`${record.paths.memory}/memory.usage_in_bytes`, "utf8"));
+    expect(waitUntil(() => usage() > 30_000_000, 5000)).toBe(true);
     expect(() => update(record, { memory: { limit: 4n * MB } })).toThrow(
       /memory.limit: write "4194304" to memory.limit_in_bytes: device or resource busy \(current usage: \d{8,}\)/,
     );
