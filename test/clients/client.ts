@@ -61,6 +61,7 @@ export function openClient(
   });
   afterAll(async () => {
     for (const { child, log } of daemons.reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
       const ended = new Promise((done) => child.once("exit", done));
       child.kill("SIGTERM");
       const late = setTimeout(() => child.kill("SIGKILL"), 20_000);
