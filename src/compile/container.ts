@@ -7,6 +7,7 @@ import type { Process, RunnableConfig } from "../spec/config.ts";
 import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
 import { createDevices } from "./devices.ts";
+import { lacksHome } from "./environment.ts";
 import { checkExecutable } from "./executable.ts";
 import type { Facts } from "./facts.ts";
 import { ALL_CAPABILITIES, resolveCapabilities, setGroups } from "./identity.ts";
@@ -29,7 +30,7 @@ import {
 import { takeNetDevices } from "./net-devices.ts";
 import { maskPaths, protectPaths } from "./paths.ts";
 import { enterRootfs } from "./pivot.ts";
-import { becomeProcess, checkCwd, joinKeyring, lacksHome, type ProcessPlan, readPasswd } from "./process.ts";
+import { becomeProcess, checkCwd, joinKeyring, type ProcessPlan, readPasswd } from "./process.ts";
 import { openPrivateProcfs } from "./procfs.ts";
 import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "./rootfs.ts";
 import { resetScheduling, setScheduling } from "./scheduling.ts";

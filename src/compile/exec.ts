@@ -1,6 +1,5 @@
 // A further process in a container: joins the namespaces of the container's first process, then becomes the process
 // by the same steps as a container's own.
-
 import type { NamespaceType } from "../linux/namespaces.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { OutBuffer, Plan } from "../plan/step.ts";
@@ -9,12 +8,13 @@ import type { Process, RunnableConfig } from "../spec/config.ts";
 import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
 import { adjustOomScore, joinResctrlGroup, nameInit, raiseRlimits } from "./container.ts";
+import { lacksHome } from "./environment.ts";
 import { checkExecutable } from "./executable.ts";
 import type { LsmFacts } from "./facts.ts";
 import { setGroups } from "./identity.ts";
 import { hasLabels, labelKeys, labelProcess } from "./lsm.ts";
 import { enterNamespaces } from "./namespaces.ts";
-import { becomeProcess, checkCwd, joinKeyring, lacksHome, type ProcessPlan, readPasswd } from "./process.ts";
+import { becomeProcess, checkCwd, joinKeyring, type ProcessPlan, readPasswd } from "./process.ts";
 import { openHostProcfs } from "./procfs.ts";
 import { resetScheduling, setAffinity, setScheduling } from "./scheduling.ts";
 
