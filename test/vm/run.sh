@@ -54,7 +54,7 @@ trap '[[ -z $pid ]] || kill "$pid" 2>/dev/null || true; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 # By default also the tests of commands that work otherwise on cgroup2.
-(($# > 0)) || set -- test/vm/*.test.* test/cgroup/v2.test.ts test/e2e/{events,exec-cgroup,pause,ps,stats}.test.ts
+(($# > 0)) || set -- test/vm/*.test.* test/cgroup/v2.test.ts test/e2e/{events,exec-cgroup,net-devices,pause,ps,stats}.test.ts
 realpath --relative-to=. "$@" >"$work/selected"
 tar -cf "$work/project.tar" --exclude=node_modules/@biomejs --exclude=node_modules/@typescript \
   package.json tsconfig.json src bin native-bindings spec-fixtures test scripts node_modules -C "$work" selected
