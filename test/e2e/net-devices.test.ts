@@ -1,87 +1,23 @@
-// linux.netDevices: devices of the host's network namespace arrive in the container, or stay where they were.
-import { afterEach, describe, expect, test } from "bun:test";
+// linux.netDevices: devices of the host's network namespace arrive in the container; what is told of them.
+import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Config, dropNamespace } from "./config.ts";
-import { isPeer, openSandbox } from "./harness.ts";
+import { openSandbox } from "./harness.ts";
+import {
+  addressesOf,
+  type Device,
+  find,
+  ip,
+  listDevices,
+  makeDevices,
+  ours,
+  type,
+  withDevices,
+} from "./net-devices.ts";
 
 const box = openSandbox("netdev");
-function ip(...args: string[]): string {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(["ip", ...args]);
-  if (exitCode !== 0) throw new Error(`ip ${args.join(" ")}: ${stderr.toString()}`);
-  return stdout.toString();
-}
-
-/** A type of device that this kernel has and that has no other end. */
-function findType(): string | undefined {
-  return ["dummy", "ifb"].find((type) => {
-    const name = `tsp${process.pid % 1_000_000}`;
-    if (Bun.spawnSync(["ip", "link", "add", name, "type", type]).exitCode !== 0) return false;
-    ip("link", "delete", name);
-    return true;
-  });
-}
-
-const type = findType();
-/** Debian's peers know nothing of it. */
-const ours = describe.skipIf(isPeer || type === undefined);
-
-interface Device {
-  ifname: string;
-  ifindex: number;
-  flags: string[];
-  mtu: number;
-  address: string;
-  addr_info: {
-    local: string;
-    prefixlen: number;
-    scope: string;
-    address?: string;
-    broadcast?: string;
-    noprefixroute?: boolean;
-    nodad?: boolean;
-  }[];
-}
-
-/** `ip -json addr` of a network namespace, ours unless another's file is given; without the kernel's own IPv6 addresses. */
-function listDevices(netns?: string): Device[] {
-  const enter = netns === undefined ? [] : ["nsenter", `--net=${netns}`];
-  const { stdout } = Bun.spawnSync([...enter, "ip", "-json", "addr"]);
-  const devices = JSON.parse(stdout.toString()) as Device[];
-  return devices.map((each) => ({
-    ...each,
-    addr_info: each.addr_info.filter(({ local }) => !local.startsWith("fe80:")),
-  }));
-}
-
-let count = 0;
-const made: string[] = [];
-/** A name that no other test uses, within the kernel's 15 bytes. */
-function newName(): string {
-  const name = `ts${process.pid % 1_000_000}-${++count}`;
-  made.push(name);
-  return name;
-}
-
-afterEach(() => {
-  for (const name of made.splice(0)) Bun.spawnSync(["ip", "link", "delete", name]);
-});
-
-/** A device that is up and has these addresses. */
-function makeDevice(...addresses: string[][]): string {
-  const name = newName();
-  ip("link", "add", name, "type", type ?? "dummy");
-  for (const address of addresses) ip("addr", "add", ...address, "dev", name);
-  ip("link", "set", name, "up");
-  return name;
-}
-
-function withDevices(devices: Record<string, { name?: string }>, change?: (config: Config) => void) {
-  return (config: Config): void => {
-    (config.linux as { netDevices?: unknown }).netDevices = devices;
-    change?.(config);
-  };
-}
+const { newName, makeDevice } = makeDevices();
 
 /** Starts a container with these devices, and gives what is in its network namespace. */
 async function lookInside(devices: Record<string, { name?: string }>, change?: (config: Config) => void) {
@@ -93,11 +29,6 @@ async function lookInside(devices: Record<string, { name?: string }>, change?: (
   await box.ok(["delete", "--force", id]);
   return inside;
 }
-
-const find = (devices: readonly Device[], name: string): Device | undefined =>
-  devices.find(({ ifname }) => ifname === name);
-const addressesOf = (device: Device | undefined): string[] | undefined =>
-  device?.addr_info.map(({ local, prefixlen }) => `${local}/${prefixlen}`);
 
 ours("a device arrives", () => {
   test("with its addresses, index, MAC and MTU, and up", async () => {
@@ -196,82 +127,6 @@ ours("a device arrives", () => {
     } finally {
       ip("netns", "delete", netns);
     }
-  });
-});
-
-ours("nothing changes when it cannot be", () => {
-  /** The devices that a test made, as they are now; IPv6 addresses are tentative for a while. */
-  function noteDevices(...names: string[]): unknown {
-    return names.map((name) => {
-      const device = find(listDevices(), name);
-      return { ifindex: device?.ifindex, flags: device?.flags, addresses: addressesOf(device)?.sort() };
-    });
-  }
-
-  async function expectError(
-    devices: Record<string, { name?: string }>,
-    text: string,
-    change?: (config: Config) => void,
-  ) {
-    const names = Object.keys(devices).filter((name) => made.includes(name));
-    const before = noteDevices(...names);
-    const result = await box.look(["true"], withDevices(devices, change));
-    expect(result.status).toBe(1);
-    expect(result.stderr.replaceAll("\\", "")).toContain(text);
-    expect(noteDevices(...names)).toEqual(before);
-  }
-
-  test("no such device", async () => {
-    const name = makeDevice(["10.88.9.2/24"]);
-    await expectError(
-      { [name]: {}, absent: { name: "eth0" } },
-      'linux.netDevices.absent: move the network device absent to the container as eth0: RTM_GETLINK("absent"): no such device',
-    );
-  });
-
-  test("the name is taken", async () => {
-    const [one, two] = [makeDevice(["10.88.10.2/24"]), makeDevice(["10.88.11.2/24"])];
-    await expectError(
-      { [one]: {}, [two]: { name: "lo" } },
-      `move the network device ${two} to the container as lo: the container has a network device of this name already`,
-    );
-  });
-
-  test("a device that cannot be moved, after one that was", async () => {
-    const name = makeDevice(["10.88.12.2/24"], ["fd88:12::2/64", "nodad"]);
-    await expectError(
-      { [name]: { name: "eth0" }, lo: { name: "other" } },
-      'linux.netDevices.lo: move the network device lo to the container as other: RTM_SETLINK("lo", IFLA_NET_NS_FD, "other"): invalid argument',
-    );
-    expect(find(listDevices(), "lo")?.flags).toContain("UP");
-  });
-
-  test("a hook fails later", async () => {
-    const name = makeDevice(["10.88.13.2/24"], ["fd88:13::2/64", "nodad"]);
-    await expectError({ [name]: { name: "eth0" } }, "error running createRuntime hook #0", (config) => {
-      config.hooks = { createRuntime: [{ path: "/bin/false" }] };
-    });
-  });
-
-  test("the namespace is the host's", async () => {
-    const name = makeDevice(["10.88.14.2/24"]);
-    await expectError(
-      { [name]: {} },
-      "linux.netDevices: cannot be moved to the runtime's own network namespace",
-      (config) => {
-        dropNamespace(config, "network");
-        config.linux.namespaces.push({ type: "network", path: "/proc/self/ns/net" });
-      },
-    );
-  });
-
-  test("no network namespace", async () => {
-    const name = makeDevice(["10.88.15.2/24"]);
-    await expectError(
-      { [name]: {} },
-      "linux.netDevices: needs a network namespace in linux.namespaces",
-      (config) => dropNamespace(config, "network"),
-    );
   });
 });
 
