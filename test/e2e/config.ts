@@ -135,6 +135,14 @@ export function addUserNamespace(config: Config): void {
   config.linux.gidMappings = [{ containerID: 0, hostID: 100000, size: 65536 }];
 }
 
+/** A change that gives the process a terminal, and makes a further change. */
+export const withTerminal =
+  (change?: (config: Config) => void) =>
+  (config: Config): void => {
+    config.process.terminal = true;
+    change?.(config);
+  };
+
 /** Removes a namespace of this type, so that the container inherits the runtime's. */
 export function dropNamespace(config: Config, ...types: string[]): void {
   config.linux.namespaces = config.linux.namespaces.filter((n) => !types.includes(n.type));
