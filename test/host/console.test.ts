@@ -1,11 +1,11 @@
 // The console as init makes it, in a root directory with a devpts instance of its own.
 import { afterAll, describe, expect, test } from "bun:test";
-import { closeSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
 import { type ConsoleOptions, openConsole } from "../../src/compile/console.ts";
-import { connectConsoleSocket, openConsolePair, receiveMaster } from "../../src/host/console.ts";
+import { openConsolePair, receiveMaster } from "../../src/host/console.ts";
 import { closeFd } from "../../src/host/fd.ts";
 import { launchInit } from "../../src/host/launch.ts";
 import { readArchitecture } from "../../src/host/probe.ts";
@@ -205,50 +205,6 @@ describe("a hostile root directory", () => {
       p.call("unlinkat", [AT_FDCWD, "dev", 0x200]);
     };
     refuses({ devpts: false, prepare }, /openat2\(.*"\/dev\/pts".*no such file or directory/);
-  });
-});
-
-describe("receiveMaster", () => {
-  const sendNothing = (): void => {
-    const pair = openConsolePair(libc);
-    libc.send(pair.init, new Uint8Array([1]), 1, 0);
-    closeFd(libc, pair.init);
-    try {
-      receiveMaster(libc, pair.host);
-    } finally {
-      closeFd(libc, pair.host);
-    }
-  };
-  test("refuses a message without a descriptor", () => {
-    expect(sendNothing).toThrow("receive the terminal: 0 descriptors came instead of one");
-  });
-});
-
-describe("connectConsoleSocket", () => {
-  const listen = (path: string): { stop(): void } =>
-    Bun.listen({ unix: path, socket: { data: () => {} } }) as unknown as { stop(): void };
-  test("takes a path relative to the caller's directory", () => {
-    const server = listen(join(folder, "short.sock"));
-    closeSync(connectConsoleSocket({ ...context, cwd: folder }, "short.sock"));
-    server.stop();
-  });
-  test("takes a path longer than a socket address", () => {
-    const long = join(folder, "d".repeat(150));
-    mkdirSync(long);
-    symlinkSync(long, join(folder, "link"));
-    const server = listen(join(folder, "link/console.sock"));
-    const before = countDescriptors();
-    closeSync(connectConsoleSocket(context, join(long, "console.sock")));
-    expect(countDescriptors()).toBeLessThanOrEqual(before + 1); // the server's end
-    server.stop();
-  });
-  test("tells why it cannot connect", () => {
-    expect(() => connectConsoleSocket(context, join(folder, "none.sock"))).toThrow(
-      `connect to the console socket: connect({AF_UNIX, "${folder}/none.sock"}): no such file or directory`,
-    );
-    const long = join(folder, "a".repeat(80), "b".repeat(60));
-    expect(() => connectConsoleSocket(context, long)).toThrow("no such file or directory");
-    expect(() => connectConsoleSocket(context, join(folder, "c".repeat(120)))).toThrow("file name too long");
   });
 });
 

@@ -1,53 +1,12 @@
 // Hooks as real processes: what they get, how they end, and that nothing of theirs holds us up.
-import { afterAll, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import type { Context } from "../../src/context.ts";
-import { type HookCommand, type HookOptions, runHooks } from "../../src/host/hooks.ts";
-import type { HookKind } from "../../src/plan/host-action.ts";
+import { type HookCommand, runHooks } from "../../src/host/hooks.ts";
 import { context } from "../init/init.ts";
-import { countDescriptors, listChildren } from "./leaks.ts";
+import { openHookFolder, sh } from "./hooks.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "tsrunc-hooks-"));
-const file = (name: string): string => join(folder, name);
-const read = (name: string): string => readFileSync(file(name), "utf8");
-afterAll(() => rmSync(folder, { recursive: true }));
-
-const sh = (script: string, more: Partial<HookCommand> = {}): HookCommand => ({
-  path: "/bin/sh",
-  args: ["sh", "-c", script],
-  env: ["PATH=/usr/bin:/bin"],
-  ...more,
-});
-
-interface Result {
-  readonly error: string | undefined;
-  readonly ms: number;
-}
-
-function run(
-  hook: HookCommand,
-  options: Partial<HookOptions> = {},
-  kind: HookKind = "createRuntime",
-): Result {
-  const before = countDescriptors();
-  const start = performance.now();
-  let error: string | undefined;
-  try {
-    runHooks(context, kind, [hook], { state: "{}", cwd: folder, ...options });
-  } catch (thrown) {
-    error = (thrown as Error).message;
-  }
-  const ms = performance.now() - start;
-  expect(countDescriptors()).toBeLessThanOrEqual(before); // the test's own child processes close some late
-  expect(listChildren()).toEqual(children());
-  return { error, ms };
-}
-
-const own = new Set<ChildProcess>();
-const children = (): number[] => [...own].map((child) => child.pid as number);
+const { folder, file, read, run } = openHookFolder();
 
 describe("a hook on the host", () => {
   test("gets the state, the directory, exactly its environment, and no other descriptor", () => {
@@ -186,99 +145,5 @@ describe("a timeout", () => {
   });
   test("does not hit a hook that ends before it", () => {
     expect(run(sh("exit 0", { timeout: 1 })).error).toBeUndefined();
-  });
-});
-
-describe("in the container's namespaces", () => {
-  /** A process in new namespaces, and its pid. */
-  async function startContainer(flags: readonly string[]): Promise<[ChildProcess, number]> {
-    const args = [
-      ...flags,
-      "--mount",
-      "--uts",
-      "--ipc",
-      "--net",
-      "--pid",
-      "--fork",
-      "--mount-proc",
-      "sleep",
-      "60",
-    ];
-    const child = spawn("unshare", args, { stdio: "ignore" });
-    own.add(child);
-    for (;;) {
-      await Bun.sleep(20);
-      const pid = Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim());
-      if (pid > 0 && readFileSync(`/proc/${pid}/comm`, "utf8") === "sleep\n") return [child, pid];
-    }
-  }
-  async function stopContainer(child: ChildProcess, pid: number): Promise<void> {
-    const ended = new Promise((done) => child.once("exit", done));
-    process.kill(pid, "SIGKILL");
-    await ended;
-    own.delete(child);
-  }
-  const types = ["mnt", "uts", "ipc", "net", "pid", "user"];
-  for (const flags of [[], ["--user"]])
-    test(`all of them${flags.length > 0 ? ", with a user namespace" : ""}`, async () => {
-      const [child, pid] = await startContainer(flags);
-      if (flags.length > 0)
-        for (const kind of ["uid", "gid"]) writeFileSync(`/proc/${pid}/${kind}_map`, "0 100000 65536\n");
-      try {
-        const links = types.map((type) => `readlink /proc/self/ns/${type}`).join("; ");
-        const wanted = new TextDecoder().decode(
-          Bun.spawnSync(["sh", "-c", links.replaceAll("self", String(pid))]).stdout,
-        );
-        const { error } = run(sh(`${links}; id -u; echo $$; exit 1`), { container: { pid }, cwd: "/" });
-        expect(error).toMatch(`stdout: ${wanted}0\n`);
-        // Of its pid namespace it sees its number there, which is small.
-        expect(error).toMatch(/\n\d\n, stderr: $/);
-        // The caller's own stay as they are.
-        expect(run(sh("readlink /proc/self/ns/uts; exit 1")).error).not.toMatch(
-          wanted.split("\n")[1] as string,
-        );
-      } finally {
-        await stopContainer(child, pid);
-      }
-    });
-  test("a timeout kills the hook and its children", async () => {
-    const [child, pid] = await startContainer([]);
-    try {
-      const { error, ms } = run(sh("sleep 51 & setsid sleep 52 & sleep 53", { timeout: 1 }), {
-        container: { pid },
-        cwd: "/",
-      });
-      expect(error).toMatch("ran past");
-      expect(ms).toBeLessThan(3000);
-      expect(new TextDecoder().decode(Bun.spawnSync(["ps", "-eo", "args"]).stdout)).not.toMatch(
-        /sleep 5[123]/,
-      );
-    } finally {
-      await stopContainer(child, pid);
-    }
-  });
-  test("failures name the call of the hook", async () => {
-    const [child, pid] = await startContainer([]);
-    try {
-      const missing = run({ path: "/nope" }, { container: { pid }, cwd: "/" });
-      expect(missing.error).toBe(
-        "error running createRuntime hook #0: fork/exec /nope: no such file or directory",
-      );
-      // CVE-2024-21626: no descriptor of init's is a working directory.
-      const magic = run(sh("true"), { container: { pid }, cwd: "/proc/self/cwd" });
-      expect(magic.error).toMatch("too many levels of symbolic links");
-      const entered = run(sh("id -u; exit 1"), {
-        container: { pid },
-        cwd: "/",
-        enter: (p) => void p.call("setresuid", [1000, 1000, 1000]),
-      });
-      expect(entered.error).toMatch("stdout: 1000\n");
-    } finally {
-      await stopContainer(child, pid);
-    }
-  });
-  test("a container that is gone is an error", () => {
-    const ended = Bun.spawnSync(["true"]);
-    expect(run(sh("true"), { container: { pid: ended.pid }, cwd: "/" }).error).toMatch("has ended");
   });
 });

@@ -64,11 +64,16 @@ export function makeConfig(change: Partial<Config> = {}): Config {
 export function makeBundle(): string {
   const bundle = realpathSync(mkdtempSync(join(tmpdir(), "tsrunc-init-")));
   chmodSync(bundle, 0o755);
+  fillBundle(bundle);
+  return bundle;
+}
+
+/** Makes the root file system of busybox in an empty bundle. */
+export function fillBundle(bundle: string): void {
   for (const name of ["bin", "dev", "etc", "proc", "sys", "tmp"])
     mkdirSync(join(bundle, "rootfs", name), { recursive: true });
   copyFileSync(Bun.which("busybox") ?? "/bin/busybox", join(bundle, "rootfs/bin/busybox"));
   symlinkSync("busybox", join(bundle, "rootfs/bin/sh"));
-  return bundle;
 }
 
 export function removeBundle(bundle: string): void {
