@@ -57,7 +57,8 @@ export const phrases = {
   execStopped: "cannot exec in a stopped container",
   commandMissing: (name: string) => `exec: ${JSON.stringify(name)}: executable file not found in $PATH`,
   statFailed: (path: string) => `exec: ${JSON.stringify(path)}: stat ${path}`,
-  isDirectory: (path: string) => `exec: ${JSON.stringify(path)}: is a directory`,
+  // What execve(2) says of one (EACCES) is told too: Docker before 23 knows nothing else, and ends with 125 instead of 126.
+  isDirectory: (path: string) => `exec: ${JSON.stringify(path)}: is a directory: permission denied`,
   notExecutable: (path: string) => `exec: ${JSON.stringify(path)}: permission denied`,
   deleteAlive: (id: string, status: string) => `cannot delete container ${id} that is not stopped: ${status}`,
 } as const;

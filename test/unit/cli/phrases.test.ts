@@ -27,6 +27,7 @@ const MATCHED: readonly (readonly [text: string, by: string, pattern: RegExp])[]
   [`${phrases.statFailed("/nope")}: ${errnoText(2)}`, "moby, Podman", /no such file or directory/],
   [phrases.statFailed("/nope"), "go-runc", /^exec: "\/nope": stat \/nope$/],
   [phrases.isDirectory("/etc"), "moby", /is a directory/],
+  [phrases.isDirectory("/etc"), "Docker before 23, Podman", /permission denied/],
   [phrases.notExecutable("/etc/passwd"), "moby, Podman", /permission denied/],
 ];
 
