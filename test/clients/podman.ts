@@ -1,4 +1,5 @@
 // Podman in the room: its state and images in the client's directory, tsrunc registered as README.md says.
+import { afterEach, beforeAll, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Result, RunOptions } from "../e2e/command.ts";
@@ -9,6 +10,7 @@ export interface Podman {
   /** `podman WORDS`. */
   readonly run: (words: string, options?: RunOptions) => Promise<Result>;
   readonly ok: (words: string, options?: RunOptions) => Promise<string>;
+  readonly inspect: (name: string, format: string) => Promise<string>;
   readonly onPty: (words: string) => Terminal;
 }
 
@@ -36,6 +38,7 @@ export function placeStorage(directory: string): string[] {
   ];
 }
 
+/** Registers podman's set-up, with the image loaded, and the check that each test removes its containers. */
 export function openPodman(client: Client): Podman {
   const base = [
     "podman",
@@ -66,9 +69,21 @@ export function openPodman(client: Client): Podman {
     const inPod = rest.some((word) => word.startsWith("--pod"));
     return [...base, verb, ...(inPod ? [] : [`--cgroup-parent=${client.cgroup}`, "--network=none"]), ...rest];
   };
+  const ok: Podman["ok"] = (words, options) => client.ok(command(words), options);
+  const inspect: Podman["inspect"] = (name, format) => ok(`inspect --format '${format}' ${name}`);
+  beforeAll(async () => {
+    await ok(`load --quiet --input ${client.archive()}`);
+  });
+  afterEach(async () => {
+    const left = await ok("ps --all --format {{.Names}}");
+    if (left !== "") await ok("pod rm --all --force");
+    if (left !== "") await ok("rm --all --force --time 0");
+    expect(left).toBe("");
+  });
   return {
     run: (words, options) => client.run(command(words), options),
-    ok: (words, options) => client.ok(command(words), options),
+    ok,
+    inspect,
     onPty: (words) => client.onPty(command(words)),
   };
 }
