@@ -38,9 +38,13 @@ export function placeStorage(directory: string): string[] {
   ];
 }
 
-/** Registers podman's set-up, with the image loaded, and the check that each test removes its containers. */
-export function openPodman(client: Client): Podman {
+/**
+ * Registers podman's set-up, with the image loaded, and the check that each test removes its containers. `asUser` are
+ * the words before podman that make it an ordinary user's, whose containers stay in the cgroups that they are started in.
+ */
+export function openPodman(client: Client, asUser: readonly string[] = []): Podman {
   const base = [
+    ...asUser,
     "podman",
     ...placeStorage(client.directory),
     ...[
@@ -53,21 +57,15 @@ export function openPodman(client: Client): Podman {
     ],
   ];
   // Containers and pods get a cgroup of this test's, and no network: none of the tests is about networks.
+  const placed = [...(asUser.length > 0 ? [] : [`--cgroup-parent=${client.cgroup}`]), "--network=none"];
   const command = (line: string): string[] => {
-    const [verb, ...rest] = split(line);
-    if (verb === undefined) throw new Error("no command");
-    if (verb === "pod" && rest[0] === "create")
-      return [
-        ...base,
-        "pod",
-        "create",
-        `--cgroup-parent=${client.cgroup}`,
-        "--network=none",
-        ...rest.slice(1),
-      ];
-    if (!(verb === "run" || verb === "create")) return [...base, verb, ...rest];
-    const inPod = rest.some((word) => word.startsWith("--pod"));
-    return [...base, verb, ...(inPod ? [] : [`--cgroup-parent=${client.cgroup}`, "--network=none"]), ...rest];
+    const words = split(line);
+    const globals = words[0] === "--runtime" ? words.splice(0, 2) : [];
+    const verb = words.splice(0, words[0] === "pod" ? 2 : 1);
+    const makes = ["run", "create", "pod create"].includes(verb.join(" "));
+    // A pod's containers are placed where it is.
+    const places = makes && !words.some((word) => word.startsWith("--pod"));
+    return [...base, ...globals, ...verb, ...(places ? placed : []), ...words];
   };
   const ok: Podman["ok"] = (words, options) => client.ok(command(words), options);
   const inspect: Podman["inspect"] = (name, format) => ok(`inspect --format '${format}' ${name}`);
