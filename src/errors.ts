@@ -43,6 +43,18 @@ export class SyscallError extends TsruncError {
   }
 }
 
+/** An error of node:fs as the failed call that it is. Rethrows any other error. */
+export function toSyscallError(error: unknown, intent: string, call: string, hint?: string): SyscallError {
+  return error instanceof SyscallError ? error : new SyscallError(intent, call, errnoOf(error), hint);
+}
+
+/** The kernel's error number of a SyscallError or of an error of node:fs. Rethrows any other error. */
+export function errnoOf(error: unknown): number {
+  if (error instanceof Error && "errno" in error && typeof error.errno === "number")
+    return Math.abs(error.errno);
+  throw error;
+}
+
 /** Phrases that containerd, Podman, Docker and CRI-O match in a runtime's error. Never change their wording. */
 export const phrases = {
   absent: "container does not exist",

@@ -1,11 +1,11 @@
 // What later commands do with a container's cgroup: list, freeze, thaw, signal, remove.
 import process from "node:process";
-import { TsruncError } from "../errors.ts";
+import { TsruncError, toSyscallError } from "../errors.ts";
 import { isFrozen, setFreezer } from "./freezer.ts";
 import { cgroupDirs, listPids, readCgroupPids } from "./processes.ts";
 import { removeCgroup } from "./remove.ts";
 import type { CgroupRecord } from "./types.ts";
-import { isErrno, isGone, toSyscallError, writeFile } from "./write.ts";
+import { isErrno, isGone, writeFile } from "./write.ts";
 
 export { isFrozen, readCgroupPids, removeCgroup, setFreezer };
 

@@ -1,13 +1,13 @@
 // Makes a container's cgroup and gives it its limits.
 import { mkdirSync, rmdirSync } from "node:fs";
 import { posix } from "node:path";
-import { TsruncError } from "../errors.ts";
+import { TsruncError, toSyscallError } from "../errors.ts";
 import { inheritCpuset } from "./cpuset.ts";
 import { giveCgroup } from "./ownership.ts";
 import { listPids } from "./processes.ts";
 import { enableControllers } from "./subtree-control.ts";
 import type { CgroupDirectory, CgroupPlan, CgroupRecord } from "./types.ts";
-import { isErrno, readIfThere, toSyscallError, writeResources } from "./write.ts";
+import { isErrno, readIfThere, writeResources } from "./write.ts";
 
 const ENOENT = 2;
 const EEXIST = 17;

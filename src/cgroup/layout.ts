@@ -1,5 +1,6 @@
 // Finds out which cgroup hierarchies this host has and where this process is in them.
 import { readFileSync } from "node:fs";
+import { decodeOctal } from "../linux/mountinfo.ts";
 import type { CgroupLayout, Hierarchy } from "./types.ts";
 
 const ROOT = "/sys/fs/cgroup";
@@ -93,11 +94,4 @@ function parseOwn(selfCgroup: string): ReadonlyMap<string, string> {
     for (const controller of controllers.split(",")) own.set(controller, path);
   }
   return own;
-}
-
-/** Spaces, tabs, line feeds and backslashes are `\040` and so on in mountinfo. */
-function decodeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
 }

@@ -2,8 +2,9 @@
 // "Cgroups delegation"): such as a systemd in a container, which makes cgroups of its own.
 import { chownSync } from "node:fs";
 import { posix } from "node:path";
+import { toSyscallError } from "../errors.ts";
 import type { Config } from "../spec/config-schema.ts";
-import { isErrno, readIfThere, toSyscallError } from "./write.ts";
+import { isErrno, readIfThere } from "./write.ts";
 
 const ENOENT = 2;
 /** What kernels without the list have. */

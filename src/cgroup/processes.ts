@@ -1,9 +1,9 @@
 // The processes of a container's cgroup.
 import { readFileSync } from "node:fs";
-import { TsruncError } from "../errors.ts";
+import { TsruncError, toSyscallError } from "../errors.ts";
 import type { CgroupRecord } from "./types.ts";
 import { walkCgroup } from "./walk.ts";
-import { isErrno, isGone, toSyscallError } from "./write.ts";
+import { isErrno, isGone } from "./write.ts";
 
 const EOPNOTSUPP = 95;
 

@@ -1,10 +1,11 @@
 // Removes a container's cgroup.
 import { rmdirSync } from "node:fs";
+import { toSyscallError } from "../errors.ts";
 import { cgroupDirs } from "./processes.ts";
 import type { CgroupRecord } from "./types.ts";
 import { waitUntil } from "./wait.ts";
 import { walkCgroup } from "./walk.ts";
-import { isErrno, isGone, toSyscallError } from "./write.ts";
+import { isErrno, isGone } from "./write.ts";
 
 const EBUSY = 16;
 

@@ -1,7 +1,7 @@
 // Which files and directories a new process joins a container's cgroup through.
 import type { CgroupJoin } from "../compile/cgroup-join.ts";
 import { cgroupDirs, findCgroupOf } from "./processes.ts";
-import type { CgroupRecord } from "./types.ts";
+import type { CgroupRecord, UnitRecord } from "./types.ts";
 import { readIfThere } from "./write.ts";
 
 /** Pure: for the container's first process. */
@@ -9,6 +9,11 @@ export function planSelfJoin(record: CgroupRecord): CgroupJoin {
   const { unified } = record.paths;
   const taskFiles = cgroupDirs(record).flatMap((dir) => (dir === unified ? [] : [`${dir}/tasks`]));
   return unified === undefined ? { taskFiles } : { taskFiles, cloneInto: unified };
+}
+
+/** The unit that a process of an ordinary user gets into by systemd alone: no other way leads there from a session. */
+export function findUserUnit({ unit }: CgroupRecord): UnitRecord | undefined {
+  return unit?.isUser ? unit : undefined;
 }
 
 /**

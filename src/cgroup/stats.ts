@@ -1,11 +1,12 @@
 // What a container's cgroup has used. Reading is apart from parsing: stats-v1.ts and stats-v2.ts turn the texts of
 // files into numbers, and know nothing of the file system.
 import { readdirSync } from "node:fs";
+import { toSyscallError } from "../errors.ts";
 import type { CgroupStats, StatFiles } from "./stats-types.ts";
 import { collectStatsV1 } from "./stats-v1.ts";
 import { collectStatsV2 } from "./stats-v2.ts";
 import type { CgroupRecord } from "./types.ts";
-import { isErrno, isGone, readIfThere, toSyscallError } from "./write.ts";
+import { isErrno, isGone, readIfThere } from "./write.ts";
 
 const EOPNOTSUPP = 95;
 

@@ -1,6 +1,6 @@
 // The one place that writes resources into a cgroup's files, and the small reads and writes that go with it.
 import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
-import { SyscallError, TsruncError } from "../errors.ts";
+import { errnoOf, SyscallError, TsruncError, toSyscallError } from "../errors.ts";
 import type { CgroupRecord, CgroupWrite } from "./types.ts";
 
 const ENOENT = 2;
@@ -114,16 +114,4 @@ export function isGone(error: unknown): boolean {
 
 export function isErrno(error: unknown, errno: number): boolean {
   return error instanceof Error && errnoOf(error) === errno;
-}
-
-/** The kernel's error number of a SyscallError or of an error of node:fs. Rethrows any other error. */
-function errnoOf(error: unknown): number {
-  if (error instanceof Error && "errno" in error && typeof error.errno === "number")
-    return Math.abs(error.errno);
-  throw error;
-}
-
-/** Words an error of node:fs. Rethrows any other error. */
-export function toSyscallError(error: unknown, intent: string, call: string): SyscallError {
-  return error instanceof SyscallError ? error : new SyscallError(intent, call, errnoOf(error));
 }

@@ -30,12 +30,12 @@ export function getList(values: OptionValues, name: string): readonly string[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** An option's value under a member's name, for a spread; nothing if it was not given. */
+/** An option's value under a member's name, for a spread; nothing if it was not given or is empty, as with runc. */
 export function pickText<K extends string>(
   values: OptionValues,
   name: string,
   key: K,
 ): { readonly [P in K]?: string } {
   const value = getText(values, name);
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]: string });
+  return value === undefined || value === "" ? {} : ({ [key]: value } as { [P in K]: string });
 }

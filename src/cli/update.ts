@@ -42,11 +42,7 @@ export const command: CommandDefinition = {
   run: async (invocation) => {
     const schemas = readSchemas(invocation);
     const { updateContainer } = await import("../container/update.ts");
-    await updateContainer(invocation.ctx, getId(invocation), await readChange(invocation));
-    if (schemas) {
-      const { updateResctrl } = await import("../container/update-resctrl.ts");
-      await updateResctrl(invocation.ctx, getId(invocation), schemas);
-    }
+    await updateContainer(invocation.ctx, getId(invocation), await readChange(invocation), schemas);
     return 0;
   },
 };
@@ -55,7 +51,6 @@ export const command: CommandDefinition = {
 function readSchemas({ options }: Invocation) {
   const l3CacheSchema = getText(options, "l3-cache-schema") || undefined;
   const memBwSchema = getText(options, "mem-bw-schema") || undefined;
-  if (l3CacheSchema?.includes("\n")) throw new UsageError("invalid value for l3-cache-schema: has a newline");
   if (memBwSchema !== undefined && !/^MB:[^\n]*$/.test(memBwSchema))
     throw new UsageError("invalid value for mem-bw-schema: must be one line that begins with MB:");
   if (l3CacheSchema === undefined && memBwSchema === undefined) return undefined;

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { planSelfJoin } from "../cgroup/self-join.ts";
+import { findUserUnit, planSelfJoin } from "../cgroup/self-join.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
 import { holdProcess } from "../compile/process.ts";
 import type { Context } from "../context.ts";
@@ -17,6 +17,7 @@ import { mapIds } from "../host/map-ids.ts";
 import { type MovedDevices, moveNetDevices } from "../host/net-devices.ts";
 import { writePidFile } from "../host/pid-file.ts";
 import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
+import { writeProcFile } from "../host/proc-file.ts";
 import { readProcessStat } from "../host/process-stat.ts";
 import { createResctrl, joinResctrl } from "../host/resctrl.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
@@ -24,14 +25,13 @@ import { loadFilter } from "../host/seccomp.ts";
 import { closeSession, encodeSteps, openSession, runPlan, type Session, sendAll } from "../host/session.ts";
 import { openStartSocket } from "../host/start-socket.ts";
 import { PlanBuilder } from "../plan/build.ts";
-import { describeSteps } from "../plan/print.ts";
+import { describeSteps, tellSource } from "../plan/print.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
 import { adoptLauncher, limitProcesses, openCgroup } from "./cgroup.ts";
 import { destroyContainer } from "./delete.ts";
 import { withNewContainer } from "./lock.ts";
 import { makeNotifyDirectory } from "./notify.ts";
 import { containerEnv, firstRecord, type Prepared } from "./prepare.ts";
-import { writeProcFile } from "./proc-file.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
 import { writeRecord } from "./store.ts";
@@ -104,7 +104,12 @@ class Made {
     ctx.log.debug("the state directory is made and locked");
     if (openCgroup(ctx, cgroup)) this.#takeCgroup();
     ctx.log.debug("the cgroup is made");
-    if (resctrl) this.#undoResctrl = createResctrl(resctrl);
+    if (resctrl) {
+      this.#undoResctrl = createResctrl(resctrl);
+      // Not before: what is in its place may be another container's.
+      this.#record = { ...this.#record, resctrl: resctrl.record };
+      writeRecord(ctx, this.#record);
+    }
     const startSocket = openStartSocket(ctx, paths.dir);
     this.#fds.push(startSocket);
     let consoleSocket = console;
@@ -170,7 +175,12 @@ class Made {
     const { libc, launcherPid } = session.init;
     switch (action.do) {
       case "write-proc":
-        writeProcFile(step, action, action.of === "launcher" ? launcherPid : session.pid);
+        writeProcFile(
+          action.of === "launcher" ? launcherPid : session.pid,
+          action.file,
+          action.value,
+          tellSource(step.source),
+        );
         return;
       case "map-ids":
         mapIds(this.#ctx, launcherPid, action);
@@ -207,7 +217,13 @@ class Made {
           state: JSON.stringify(describeState({ ...this.#record, pid }, status)),
           cwd: action.inContainer ? facts.rootfs : facts.bundle,
           ...(action.inContainer
-            ? { container: { pid: session.pid, cgroup: planSelfJoin(cgroup.record) } }
+            ? {
+                container: {
+                  pid: session.pid,
+                  cgroup: planSelfJoin(cgroup.record),
+                  unit: findUserUnit(cgroup.record),
+                },
+              }
             : {}),
         });
         return;

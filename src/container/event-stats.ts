@@ -1,5 +1,6 @@
 // The statistics of `events` in the members that go-runc reads (runc's types/events.go), as JSON. Pure.
 import type { CgroupStats, IoEntry, LimitedUsage, Pressure } from "../cgroup/stats-types.ts";
+import type { MonitorData, ResctrlStats } from "../host/resctrl-stats.ts";
 
 /** What `formatJson` (src/spec/json.ts) writes. Members that are undefined are left out. */
 export type Json =
@@ -12,7 +13,10 @@ export type Json =
   | { readonly [name: string]: Json | undefined };
 
 /** `data` of an event of the type `stats`. Members that are zero or empty are left out where runc leaves them out. */
-export function describeStats({ cpu, cpuset, memory, pids, io, hugetlb }: CgroupStats): Json {
+export function describeStats(
+  { cpu, cpuset, memory, pids, io, hugetlb }: CgroupStats,
+  resctrl?: ResctrlStats,
+): Json {
   return {
     cpu: {
       usage: {
@@ -70,8 +74,49 @@ export function describeStats({ cpu, cpuset, memory, pids, io, hugetlb }: Cgroup
         { usage: orNothing(usage), max: orNothing(max), failcnt },
       ]),
     ),
-    intel_rdt: {},
+    intel_rdt: resctrl ? describeResctrlStats(resctrl) : {},
     network_interfaces: null,
+  };
+}
+
+/** `intel_rdt` of the statistics. */
+export function describeResctrlStats({
+  l3,
+  bandwidth,
+  rootSchemata,
+  schemata,
+  monitors,
+}: ResctrlStats): Json {
+  const find = (lines: readonly string[], name: string): string | undefined =>
+    lines.find((line) => line.startsWith(`${name}:`));
+  const has = (...names: (keyof MonitorData)[]): boolean =>
+    monitors.some((monitor) => names.some((name) => monitor[name] !== undefined));
+  return {
+    l3_cache_info: l3 && {
+      cbm_mask: l3.cbmMask,
+      min_cbm_bits: orNothing(l3.minCbmBits),
+      num_closids: orNothing(l3.numClosids),
+    },
+    l3_cache_schema_root: find(rootSchemata, "L3"),
+    l3_cache_schema: find(schemata, "L3"),
+    mem_bw_info: bandwidth && {
+      bandwidth_gran: orNothing(bandwidth.bandwidthGran),
+      delay_linear: orNothing(bandwidth.delayLinear),
+      min_bandwidth: orNothing(bandwidth.minBandwidth),
+      num_closids: orNothing(bandwidth.numClosids),
+    },
+    mem_bw_schema_root: find(rootSchemata, "MB"),
+    mem_bw_schema: find(schemata, "MB"),
+    schemata: listOrNothing(schemata),
+    mbm_stats: has("mbmTotalBytes", "mbmLocalBytes")
+      ? monitors.map(({ mbmTotalBytes, mbmLocalBytes }) => ({
+          mbm_total_bytes: mbmTotalBytes,
+          mbm_local_bytes: mbmLocalBytes,
+        }))
+      : undefined,
+    cmt_stats: has("llcOccupancy")
+      ? monitors.map(({ llcOccupancy }) => ({ llc_occupancy: llcOccupancy }))
+      : undefined,
   };
 }
 

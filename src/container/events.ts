@@ -6,6 +6,7 @@ import { messageOf, TsruncError } from "../errors.ts";
 import { closeFd } from "../host/fd.ts";
 import { type OomWatch, openOomWatch } from "../host/oom-watch.ts";
 import { openPoller, POLLIN } from "../host/poller.ts";
+import { readResctrlStats } from "../host/resctrl-stats.ts";
 import { openProcess } from "../host/signal.ts";
 import { formatJson } from "../spec/json.ts";
 import { describeStats } from "./event-stats.ts";
@@ -83,9 +84,10 @@ function notRunning(id: string): TsruncError {
   return new TsruncError(`container with id ${id} is not running`);
 }
 
-function formatStats({ id, cgroup }: ContainerRecord): string {
+function formatStats({ id, cgroup, resctrl }: ContainerRecord): string {
   if (cgroup === null) throw new TsruncError("read the container's statistics: it has no cgroup");
-  return `${formatJson({ type: "stats", id, data: describeStats(readCgroupStats(cgroup)) })}\n`;
+  const data = describeStats(readCgroupStats(cgroup), resctrl && readResctrlStats(resctrl));
+  return `${formatJson({ type: "stats", id, data })}\n`;
 }
 
 /** Statistics are worth having without them. */

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { findSelfJoin, planSelfJoin } from "../cgroup/self-join.ts";
+import { findSelfJoin, findUserUnit, planSelfJoin } from "../cgroup/self-join.ts";
 import { placeSubCgroup } from "../cgroup/sub-cgroup.ts";
 import type { CgroupJoin } from "../compile/cgroup-join.ts";
 import { grantableCapabilities } from "../compile/container.ts";
@@ -20,7 +20,9 @@ import { readLsm } from "../host/lsm.ts";
 import { writePidFile } from "../host/pid-file.ts";
 import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
 import { openPoller } from "../host/poller.ts";
-import { parseBoundingSet, readArchitecture } from "../host/probe.ts";
+import { readPrivilege } from "../host/privilege.ts";
+import { readArchitecture } from "../host/probe.ts";
+import { writeProcFile } from "../host/proc-file.ts";
 import { exitStatus, reapChild } from "../host/process.ts";
 import { joinResctrl } from "../host/resctrl.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
@@ -29,13 +31,13 @@ import { awaitExecution, closeSession, openSession, runPlan, type Session } from
 import { openPidfd, openProcess } from "../host/signal.ts";
 import { attachToUnit } from "../host/systemd.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
+import { tellSource } from "../plan/print.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
 import { keepsGroups } from "../spec/annotations.ts";
 import { type Process, parseConfig, type RunnableConfig } from "../spec/config.ts";
 import { describeProcess } from "./exec-process.ts";
 import type { ExecOptions } from "./options.ts";
 import { containerEnv } from "./prepare.ts";
-import { writeProcFile } from "./proc-file.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { sendListener } from "./seccomp-agent.ts";
 import { computeStatus } from "./status.ts";
@@ -165,9 +167,8 @@ function startExec(
     const pass = [pidfd, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
     const opened = openSession(launchInit(ctx, { stdio: ctx.stdio, pass }), readArchitecture());
     session = opened;
-    // From a user's session no way leads into a unit of the user's but through systemd.
-    const unit = record.cgroup?.unit;
-    if (unit?.isUser) attachToUnit(ctx, unit, opened.init.launcherPid);
+    const unit = record.cgroup ? findUserUnit(record.cgroup) : undefined;
+    if (unit) attachToUnit(ctx, unit, opened.init.launcherPid);
     const cgroup = findCgroupJoin(record, options.cgroup);
     const compiled = compileExec(config, process, {
       id: record.id,
@@ -182,10 +183,9 @@ function startExec(
     if (receiver !== undefined) sendPidfd(libc, receiver, opened.pid, "setns");
     const passwd = compiled.passwd && opened.outputs.get(compiled.passwd);
     const env = containerEnv({ env: {} }, { process }, passwd);
-    const boundingSet = parseBoundingSet(readFileSync("/proc/self/status", "utf8"));
     const { sets, warning } = resolveCapabilities(
       process.capabilities,
-      grantableCapabilities(config, { boundingSet }),
+      grantableCapabilities(config, readPrivilege(ctx)),
     );
     if (warning !== undefined) ctx.log.warn(warning);
     beforeStart();
@@ -224,7 +224,7 @@ function perform(session: Session, step: HostStep, record: ContainerRecord): voi
   const { action } = step;
   switch (action.do) {
     case "write-proc":
-      writeProcFile(step, action, session.init.launcherPid);
+      writeProcFile(session.init.launcherPid, action.file, action.value, tellSource(step.source));
       return;
     case "raise-rlimits":
       raiseRlimits(session.init.libc, session.pid, action.limits);

@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { messageOf, TsruncError } from "../errors.ts";
 import { type ContainerState, describeState } from "./state.ts";
 import { computeStatus } from "./status.ts";
-import { codeOf, describeFsError, listIds, readRecord } from "./store.ts";
+import { listIds, readRecord } from "./store.ts";
 
 /** The part of a context that `list` needs. */
 type Lister = Pick<Context, "root">;
@@ -31,14 +31,10 @@ export function listContainers(ctx: Lister, mustExist: boolean): Listing {
   return { states, problems };
 }
 
-function findIds(ctx: Lister, mustExist: boolean): string[] {
-  try {
-    return listIds(ctx);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw describeFsError("containers' root", error);
-    if (!mustExist) return [];
-    throw new TsruncError(`open ${ctx.root}: no such file or directory`);
-  }
+function findIds(ctx: Lister, mustExist: boolean): readonly string[] {
+  const ids = listIds(ctx);
+  if (ids === undefined && mustExist) throw new TsruncError(`open ${ctx.root}: no such file or directory`);
+  return ids ?? [];
 }
 
 /** The user's name in /etc/passwd, or `#UID` for a user without one. */

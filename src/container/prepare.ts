@@ -17,8 +17,8 @@ import { hasNamespace, readNamespaces } from "../compile/namespaces.ts";
 import { isWithin } from "../compile/rootfs.ts";
 import { checkRootless } from "../compile/rootless.ts";
 import type { Context } from "../context.ts";
-import { isInUserNamespace } from "../host/in-user-namespace.ts";
 import { checkNetDevices } from "../host/net-devices.ts";
+import { readPrivilege } from "../host/privilege.ts";
 import { collectFacts } from "../host/probe.ts";
 import { findResctrl, planResctrl, type ResctrlPlan } from "../host/resctrl.ts";
 import { checkSyscallNames } from "../host/seccomp.ts";
@@ -68,11 +68,12 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
     systemd: options.systemdCgroup ? readSystemdFacts(ctx) : undefined,
   };
   const planned = planCgroup(layout, request);
-  const isHostRoot = ctx.euid === 0 && !isInUserNamespace();
+  const privilege = readPrivilege(ctx);
+  const isHostRoot = ctx.euid === 0 && !privilege.isInUserNamespace;
   const isRootless = options.rootless ?? !isHostRoot;
   const mayDoWithout = isRootless && (request.cgroupsPath ?? "") === "" && !options.systemdCgroup;
   const cgroup = mayDoWithout ? leaveUnusable(planned, layout, isHostRoot) : planned;
-  const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record));
+  const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record), privilege);
   checkLabels(config.process, facts.lsm);
   checkIdmaps(config, facts);
   checkNetDevices(config, ctx.euid);
@@ -85,9 +86,14 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
   const { warning } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
   if (warning !== undefined) ctx.log.warn(warning);
   ctx.log.debug("the host is looked at");
-  const last = 3 + options.preserveFds + Number(ctx.env.LISTEN_FDS ?? 0);
+  const last = 3 + options.preserveFds + countListenFds(ctx);
   const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
   return { options, text, config, facts, cgroup, resctrl, keepFds };
+}
+
+/** sd_listen_fds(3): descriptors from 3 on that a service manager has passed. What is no number passes none. */
+function countListenFds({ env }: Pick<Context, "env">): number {
+  return /^\d{1,9}$/.test(env.LISTEN_FDS ?? "") ? Number(env.LISTEN_FDS) : 0;
 }
 
 function readConfigFile(path: string): string {
@@ -99,10 +105,7 @@ function readConfigFile(path: string): string {
 }
 
 /** The record of a container of which nothing exists yet. */
-export function firstRecord(
-  ctx: Context,
-  { options, config, facts, cgroup, resctrl }: Prepared,
-): ContainerRecord {
+export function firstRecord(ctx: Context, { options, config, facts, cgroup }: Prepared): ContainerRecord {
   const namespaces = readNamespaces(config);
   return {
     version: 1,
@@ -126,7 +129,6 @@ export function firstRecord(
     hasOwnPidNamespace: hasNamespace(namespaces, "pid"),
     keptMounts: hasNamespace(namespaces, "mount") ? null : listMountsBelow(facts),
     seccompAgent: describeAgent(config, facts.bundle),
-    ...(resctrl ? { resctrl: resctrl.record } : {}),
   };
 }
 
@@ -138,9 +140,9 @@ export function containerEnv(
 ): readonly string[] {
   const text = passwd && new TextDecoder().decode(passwd.subarray(0, passwd.indexOf(0)));
   const home = text === undefined ? undefined : findHome(text, process.user.uid);
-  const listen = ctx.env.LISTEN_FDS;
+  const listen = countListenFds(ctx);
   const extra = [
-    ...(listen ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : []),
+    ...(listen > 0 ? [`LISTEN_FDS=${listen}`, "LISTEN_PID=1"] : []),
     ...(ctx.env.NOTIFY_SOCKET ? [NOTIFY_VARIABLE] : []),
   ];
   return completeEnv(process.env ?? [], home, extra);

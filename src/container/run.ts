@@ -14,7 +14,6 @@ import { deleteContainer } from "./delete.ts";
 import type { RunOptions } from "./options.ts";
 import { prepareContainer } from "./prepare.ts";
 import { startContainer } from "./start.ts";
-import { hasContainerDir } from "./store.ts";
 
 /** Runs a container; gives its exit status, or 128 + the number of the signal that ended it (0 when detached). */
 export async function runContainer(
@@ -34,8 +33,17 @@ async function startOrDelete(ctx: Context, options: RunOptions): Promise<void> {
   try {
     await startContainer(ctx, options.id);
   } catch (error) {
-    await deleteContainer(ctx, options.id, { force: true });
+    await deleteAfterError(ctx, options.id);
     throw error;
+  }
+}
+
+/** The error that led here is what the caller must know of: what cannot be deleted is a warning. */
+async function deleteAfterError(ctx: Context, id: string): Promise<void> {
+  try {
+    await deleteContainer(ctx, id, { force: true });
+  } catch (error) {
+    ctx.log.warn(`clean up after a failed run: ${messageOf(error)}`);
   }
 }
 
@@ -75,7 +83,7 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
       if (!options.keep) await deleteContainer(ctx, options.id, { force: true });
       return status;
     } catch (error) {
-      if (hasContainerDir(ctx, options.id)) await deleteContainer(ctx, options.id, { force: true });
+      await deleteAfterError(ctx, options.id);
       throw error;
     }
   } finally {

@@ -1,12 +1,13 @@
 // startContainer hooks: loaded only for a container that has some.
 import { readFileSync } from "node:fs";
-import { planSelfJoin } from "../cgroup/self-join.ts";
+import { findUserUnit, planSelfJoin } from "../cgroup/self-join.ts";
 import { grantableCapabilities } from "../compile/container.ts";
 import { resolveCapabilities } from "../compile/identity.ts";
 import { becomeHook } from "../compile/process.ts";
 import type { Context } from "../context.ts";
 import { runHooks } from "../host/hooks.ts";
-import { parseBoundingSet, readArchitecture } from "../host/probe.ts";
+import { readPrivilege } from "../host/privilege.ts";
+import { readArchitecture } from "../host/probe.ts";
 import { loadFilter } from "../host/seccomp.ts";
 import { parseConfig } from "../spec/config.ts";
 import { stopContainer } from "./delete.ts";
@@ -20,10 +21,9 @@ import { describeState } from "./state.ts";
 export function runStartContainerHooks(ctx: Context, record: ContainerRecord): void {
   const text = readFileSync(containerPaths(ctx.root, record.id).config, "utf8");
   const config = parseConfig(text, { requireProcess: true });
-  const boundingSet = parseBoundingSet(readFileSync("/proc/self/status", "utf8"));
   const { sets } = resolveCapabilities(
     config.process.capabilities,
-    grantableCapabilities(config, { boundingSet }),
+    grantableCapabilities(config, readPrivilege(ctx)),
   );
   const profile = config.linux?.seccomp;
   const seccomp = profile && loadFilter(ctx, profile, readArchitecture());
@@ -32,7 +32,11 @@ export function runStartContainerHooks(ctx: Context, record: ContainerRecord): v
     runHooks(ctx, "startContainer", record.hooks.startContainer, {
       state: JSON.stringify(describeState({ ...record, pid }, "created")),
       cwd: "/",
-      container: { pid: record.pid, cgroup: record.cgroup ? planSelfJoin(record.cgroup) : undefined },
+      container: {
+        pid: record.pid,
+        cgroup: record.cgroup ? planSelfJoin(record.cgroup) : undefined,
+        unit: record.cgroup ? findUserUnit(record.cgroup) : undefined,
+      },
       enter: (p) => becomeHook(p, config, sets, seccomp),
     });
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import type { Status } from "../spec/state.ts";
 import { computeStatus } from "./status.ts";
-import { codeOf, describeFsError, findRecord, listIds } from "./store.ts";
+import { findRecord, listIds } from "./store.ts";
 
 /** One look at one container. */
 export interface Sample {
@@ -34,7 +34,7 @@ export function sampleContainers(
   ids: readonly string[],
   warned: Set<string>,
 ): readonly Sample[] {
-  const wanted = ids.length > 0 ? [...new Set(ids)].sort() : findIds(ctx);
+  const wanted = ids.length > 0 ? [...new Set(ids)].sort() : (listIds(ctx) ?? []);
   return wanted.flatMap((id) => {
     try {
       return sampleContainer(ctx, id) ?? [];
@@ -65,15 +65,6 @@ export function checkContainers(ctx: Looker, ids: readonly string[]): void {
     if (status === "stopped" || status === "creating")
       throw new TsruncError(`container with id ${id} is not running`);
     if (record.cgroup === null) throw new TsruncError(`container ${id} has no cgroup`);
-  }
-}
-
-function findIds(ctx: Looker): readonly string[] {
-  try {
-    return listIds(ctx);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return [];
-    throw describeFsError("containers' root", error);
   }
 }
 

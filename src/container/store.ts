@@ -142,9 +142,14 @@ function removeEntry(path: string): void {
   }
 }
 
-/** Ids of all containers, sorted; throws the file system's error if the root cannot be read. */
-export function listIds(ctx: Rooted): string[] {
-  return readdirSync(ctx.root).filter(isId).sort();
+/** Ids of all containers, sorted; undefined if there is no root. Throws TsruncError if it cannot be read. */
+export function listIds(ctx: Rooted): string[] | undefined {
+  try {
+    return readdirSync(ctx.root).filter(isId).sort();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw describeFsError("containers' root", error);
+  }
 }
 
 /** `ENOENT` and the like of an error that node:fs threw; undefined for any other. */

@@ -11,41 +11,65 @@ import { writeResources } from "../cgroup/write.ts";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import { replaceDeviceFilter } from "../host/device-filter.ts";
+import type { SchemaChange } from "../host/resctrl.ts";
 import { readSystemdFacts, setUnitProperties } from "../host/systemd.ts";
 import { parseConfig, parseResources, type Resources } from "../spec/config.ts";
 import { formatJson } from "../spec/json.ts";
 import { withContainerLock } from "./lock.ts";
-import { containerPaths } from "./record.ts";
+import { type ContainerRecord, containerPaths } from "./record.ts";
 import { computeStatus } from "./status.ts";
 import { codeOf, describeFsError, readRecord } from "./store.ts";
 
+type DeviceRules = NonNullable<Resources["devices"]>;
+
 /**
- * Changes the resources that `change` names, and keeps the whole in the container's state. `container not running`
+ * Changes the resources that `change` names, and the `schemas` of its resctrl group, and keeps the whole in the
+ * container's state. `container not running`
  * for one that has stopped. After an error nothing has changed. Throws TsruncError, SyscallError.
  */
-export async function updateContainer(ctx: Context, id: string, change: Resources): Promise<void> {
-  await withContainerLock(ctx, id, () => {
+export async function updateContainer(
+  ctx: Context,
+  id: string,
+  change: Resources,
+  schemas?: SchemaChange,
+): Promise<void> {
+  await withContainerLock(ctx, id, async () => {
     const record = readRecord(ctx, id);
     const status = computeStatus(ctx, record);
     if (status === "stopped" || status === "creating") throw new TsruncError(phrases.notRunning);
-    const { cgroup } = record;
-    if (cgroup === null) throw new TsruncError("update the container's resources: it has no cgroup");
-    const { kernel, kernelTCP } = change.memory ?? {};
-    if (kernel !== undefined || kernelTCP !== undefined)
-      ctx.log.warn("kernel memory settings are ignored: the kernel accounts it with the rest");
-    const current = readResources(ctx, id);
-    const writes = planWrites(cgroup.mode, completeChange(current, change));
-    const updateDevices = planDevices(ctx, cgroup, current, change);
-    const updateUnit = planUnitChange(ctx, cgroup, current, change);
-    rewriteResources(cgroup, writes, () => {
+    const undo = schemas && (await import("./update-resctrl.ts")).changeSchemas(ctx, record, schemas);
+    try {
+      changeResources(ctx, record, change);
+    } catch (error) {
+      undo?.();
+      throw error;
+    }
+  });
+}
+
+function changeResources(ctx: Context, { id, cgroup }: ContainerRecord, change: Resources): void {
+  if (Object.keys(change).length === 0) return;
+  if (cgroup === null) throw new TsruncError("update the container's resources: it has no cgroup");
+  const { kernel, kernelTCP } = change.memory ?? {};
+  if (kernel !== undefined || kernelTCP !== undefined)
+    ctx.log.warn("kernel memory settings are ignored: the kernel accounts it with the rest");
+  const current = readResources(ctx, id);
+  const writes = planWrites(cgroup.mode, completeChange(current, change));
+  const devices = change.devices && planDevices(ctx, cgroup, current.devices ?? [], change.devices);
+  const updateUnit = planUnitChange(ctx, cgroup, current, change);
+  rewriteResources(cgroup, writes, () => {
+    try {
+      devices?.apply();
       if (updateUnit === undefined) return;
       updateUnit();
       // systemd has written what it makes of the properties, such as whole percents of a CPU.
       writeResources(cgroup, writes);
-    });
-    updateDevices?.();
-    saveResources(ctx, id, mergeResources(current, change));
+    } catch (error) {
+      devices?.undo();
+      throw error;
+    }
   });
+  saveResources(ctx, id, mergeResources(current, change));
 }
 
 /** What the container has now: as the last update has left it, or as config.json had it. */
@@ -86,28 +110,43 @@ function planUnitChange(
   return () => setUnitProperties(ctx, unit, properties);
 }
 
-/** Plans the change of devices, if there is one, and gives what carries it out. */
+interface DeviceChange {
+  readonly apply: () => void;
+  /** Also after half of `apply`. */
+  readonly undo: () => void;
+}
+
+/** Plans the change from the rules that the container has to others. */
 function planDevices(
   ctx: Context,
   cgroup: CgroupRecord,
-  current: Resources,
-  { devices }: Resources,
-): (() => void) | undefined {
-  if (devices === undefined) return undefined;
+  current: DeviceRules,
+  wanted: DeviceRules,
+): DeviceChange {
   const dir = cgroup.paths.unified;
   if (cgroup.mode === "v2" && dir !== undefined) {
-    const filter = planDevicesV2(devices, dir);
-    return () => replaceDeviceFilter(ctx, dir, filter);
+    const [before, after] = [planDevicesV2(current, dir), planDevicesV2(wanted, dir)];
+    return {
+      apply: () => replaceDeviceFilter(ctx, dir, after),
+      undo: () => replaceDeviceFilter(ctx, dir, before),
+    };
   }
-  const { writes, isSeamless } = planDeviceUpdateV1(current.devices ?? [], devices);
-  return () => {
-    // Nothing of the container's runs while its devices are neither the old ones nor the new ones.
-    const mustFreeze = !isSeamless && !isFrozen(cgroup);
-    if (mustFreeze) setFreezer(cgroup, true);
-    try {
-      writeResources(cgroup, writes);
-    } finally {
-      if (mustFreeze) setFreezer(cgroup, false);
-    }
+  return {
+    apply: () => writeDevicesV1(cgroup, planDeviceUpdateV1(current, wanted)),
+    undo: () => writeDevicesV1(cgroup, planDeviceUpdateV1(wanted, current)),
   };
+}
+
+/** Nothing of the container's runs while its devices are neither the old ones nor the new ones. */
+function writeDevicesV1(
+  cgroup: CgroupRecord,
+  { writes, isSeamless }: ReturnType<typeof planDeviceUpdateV1>,
+): void {
+  const mustFreeze = !isSeamless && !isFrozen(cgroup);
+  if (mustFreeze) setFreezer(cgroup, true);
+  try {
+    writeResources(cgroup, writes);
+  } finally {
+    if (mustFreeze) setFreezer(cgroup, false);
+  }
 }

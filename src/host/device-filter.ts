@@ -4,7 +4,7 @@ import { closeSync, openSync } from "node:fs";
 import { type Libc, loadLibc } from "../../native-bindings/libc.ts";
 import type { DeviceFilter } from "../cgroup/types.ts";
 import type { Context } from "../context.ts";
-import { SyscallError } from "../errors.ts";
+import { SyscallError, toSyscallError } from "../errors.ts";
 import { closeFd } from "./fd.ts";
 
 const BPF_PROG_LOAD = 5;
@@ -48,25 +48,38 @@ export function attachDeviceFilter(ctx: Context, filter: DeviceFilter): void {
 export function replaceDeviceFilter(ctx: Context, path: string, filter: DeviceFilter | undefined): void {
   const libc = loadLibc(ctx.installDir);
   withDirectory(path, (dir) => {
-    const [old, ...more] = findPrograms(libc, path, dir);
-    const program = filter && loadProgram(libc, filter);
+    const opened: number[] = [];
     try {
-      if (filter && program !== undefined) attach(libc, filter, dir, program, old);
+      findPrograms(libc, path, dir, opened);
+      const [old, ...more] = [...opened];
+      if (filter) {
+        const program = loadProgram(libc, filter);
+        opened.push(program);
+        attach(libc, filter, dir, program, old);
+      }
       // All of them have to allow an access, so those that are left over can go later.
       const leftOver = filter || old === undefined ? more : [old, ...more];
       for (const other of leftOver) detach(libc, path, dir, other);
     } finally {
-      for (const fd of [program, old, ...more]) if (fd !== undefined) closeFd(libc, fd);
+      for (const fd of opened) closeFd(libc, fd);
     }
   });
 }
 
 function withDirectory(path: string, action: (dir: number) => void): void {
-  const dir = openSync(path, "r");
+  const dir = openDirectory(path);
   try {
     action(dir);
   } finally {
     closeSync(dir);
+  }
+}
+
+function openDirectory(path: string): number {
+  try {
+    return openSync(path, "r"); // close-on-exec, as all of node's
+  } catch (error) {
+    throw toSyscallError(error, "linux.resources.devices: open the container's cgroup", `open("${path}")`);
   }
 }
 
@@ -106,8 +119,8 @@ function detach(libc: Libc, path: string, dir: number, program: number): void {
   throw new SyscallError(intent, "bpf(BPF_PROG_DETACH, BPF_CGROUP_DEVICE)", libc.errno());
 }
 
-/** Descriptors of this program's filters on a cgroup. */
-function findPrograms(libc: Libc, path: string, dir: number): readonly number[] {
+/** Opens this program's filters on a cgroup, into `found`, which is the caller's to close also after an error. */
+function findPrograms(libc: Libc, path: string, dir: number, found: number[]): void {
   const intent = `linux.resources.devices: find the device filter of ${path}`;
   const ids = new Uint32Array(MAX_PROGRAMS);
   const query = makeAttr([dir, BPF_CGROUP_DEVICE]);
@@ -116,14 +129,14 @@ function findPrograms(libc: Libc, path: string, dir: number): readonly number[] 
   view.setUint32(24, ids.length, true);
   if (libc.bpf(BPF_PROG_QUERY, query, USED_SIZE) < 0)
     throw new SyscallError(intent, "bpf(BPF_PROG_QUERY, BPF_CGROUP_DEVICE)", libc.errno());
-  const found: number[] = [];
   for (const id of ids.subarray(0, view.getUint32(24, true))) {
     const program = libc.bpf(BPF_PROG_GET_FD_BY_ID, makeAttr([id]), USED_SIZE);
     if (program < 0) throw new SyscallError(intent, "bpf(BPF_PROG_GET_FD_BY_ID)", libc.errno());
-    if (readName(libc, intent, program) === NAME) found.push(program);
-    else closeFd(libc, program);
+    found.push(program);
+    if (readName(libc, intent, program) === NAME) continue;
+    found.pop();
+    closeFd(libc, program);
   }
-  return found;
 }
 
 function readName(libc: Libc, intent: string, program: number): string {

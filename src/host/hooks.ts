@@ -1,6 +1,7 @@
 // Hooks (config.md, "POSIX-platform Hooks"): each is executed by an init of its own, which has no descriptor, signal
 // disposition or environment variable of this process.
 import { loadLibc } from "../../native-bindings/libc.ts";
+import type { UnitRecord } from "../cgroup/types.ts";
 import { type CgroupJoin, joinCgroups } from "../compile/cgroup-join.ts";
 import { enterNamespaces, setNotDumpable } from "../compile/namespaces.ts";
 import type { Context } from "../context.ts";
@@ -10,12 +11,14 @@ import type { HookKind } from "../plan/host-action.ts";
 import type { InitStep, NumberArg } from "../plan/step.ts";
 import { findOtherNamespaces } from "./container-namespaces.ts";
 import { closeFd } from "./fd.ts";
-import { launchInit } from "./launch.ts";
+import { type Launched, launchInit } from "./launch.ts";
 import { openPipe } from "./pipe.ts";
 import { readArchitecture } from "./probe.ts";
+import { reapChild } from "./process.ts";
 import { openSession } from "./session.ts";
 import { openPidfd } from "./signal.ts";
 import { describeHookEnd, superviseHook } from "./supervise-hook.ts";
+import { attachToUnit } from "./systemd.ts";
 
 const CLOSE_RANGE_CLOEXEC: NumberArg = { kind: "number", value: 4, text: "CLOSE_RANGE_CLOEXEC" };
 const RESOLVE_NO_MAGICLINKS = 0x02;
@@ -34,7 +37,12 @@ export interface HookOptions {
   /** Directory in which it runs; a path in the container for a hook in the container's namespaces. */
   readonly cwd: string;
   /** Run in all namespaces of this process, which must not be reaped meanwhile, and in the container's cgroup. */
-  readonly container?: { readonly pid: number; readonly cgroup?: CgroupJoin | undefined };
+  readonly container?: {
+    readonly pid: number;
+    readonly cgroup?: CgroupJoin | undefined;
+    /** That of the container, where only systemd can put a process into it. */
+    readonly unit?: UnitRecord | undefined;
+  };
   /** Steps before execve, in the container as its root: user, capabilities, seccomp. */
   readonly enter?: (p: PlanBuilder) => void;
   /** Descriptors that get the output; without them, its end goes into the error of a hook that fails. */
@@ -95,6 +103,8 @@ export function runProgram(ctx: Context, hook: HookCommand, options: HookOptions
     const arch = readArchitecture();
     const init = launchInit(ctx, { stdio: [stdin, stdout, stderr], pass: plan.pass });
     keep(init.socket);
+    const unit = options.container?.unit;
+    if (unit) attachOrEnd(ctx, unit, init);
     release(stdin, stdout, stderr);
     const ended = superviseHook(openSession(init, arch), plan.steps, {
       input,
@@ -108,6 +118,16 @@ export function runProgram(ctx: Context, hook: HookCommand, options: HookOptions
     if (failure !== undefined) throw new TsruncError(failure);
   } finally {
     release(...opened);
+  }
+}
+
+function attachOrEnd(ctx: Context, unit: UnitRecord, { libc, launcherPid }: Launched): void {
+  try {
+    attachToUnit(ctx, unit, launcherPid);
+  } catch (error) {
+    libc.kill(launcherPid, 9);
+    reapChild(libc, launcherPid);
+    throw error;
   }
 }
 

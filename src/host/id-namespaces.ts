@@ -1,18 +1,18 @@
 // User namespaces that only carry the ids of id-mapped mounts: src/compile/idmap.ts.
-import { openSync, writeFileSync } from "node:fs";
+import { openSync } from "node:fs";
 import type { Libc } from "../../native-bindings/libc.ts";
 import { formatMap, formatMaps, listIdmaps } from "../compile/idmap.ts";
 import { namespaceFlags } from "../compile/namespaces.ts";
 import type { Context } from "../context.ts";
-import { SyscallError } from "../errors.ts";
+import { toSyscallError } from "../errors.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { HostAction } from "../plan/host-action.ts";
-import { printAction } from "../plan/print.ts";
 import type { Config } from "../spec/config.ts";
 import type { IdMaps } from "../spec/idmapped-mount.ts";
 import { closeFd } from "./fd.ts";
 import { launchInit } from "./launch.ts";
 import { readArchitecture } from "./probe.ts";
+import { writeProcFile } from "./proc-file.ts";
 import { reapChild } from "./process.ts";
 import { closeSession, openSession, runPlan } from "./session.ts";
 
@@ -47,7 +47,11 @@ function openIdNamespace(ctx: Context, path: string, maps: IdMaps): number {
   try {
     runPlan(session, p.build(), ({ action }) => writeMap(told, init.launcherPid, action));
     const file = `/proc/${init.launcherPid}/ns/user`;
-    return describing(told, `open("${file}")`, () => openSync(file, "r")); // close-on-exec, as all of node's
+    try {
+      return openSync(file, "r"); // close-on-exec, as all of node's
+    } catch (error) {
+      throw toSyscallError(error, told, `open("${file}")`);
+    }
   } finally {
     closeSession(session);
     reapChild(init.libc, init.launcherPid);
@@ -56,15 +60,5 @@ function openIdNamespace(ctx: Context, path: string, maps: IdMaps): number {
 
 function writeMap(told: string, pid: number, action: HostAction): void {
   if (action.do !== "write-proc") throw new Error(`${action.do} is no part of making a user namespace`);
-  describing(told, printAction(action), () => writeFileSync(`/proc/${pid}/${action.file}`, action.value));
-}
-
-function describing<T>(told: string, call: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    const { errno } = error as NodeJS.ErrnoException;
-    if (errno === undefined) throw error;
-    throw new SyscallError(told, call, Math.abs(errno));
-  }
+  writeProcFile(pid, action.file, action.value, told);
 }

@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Libc, loadLibc } from "../../native-bindings/libc.ts";
 import type { Context } from "../context.ts";
-import { SyscallError } from "../errors.ts";
+import { SyscallError, toSyscallError } from "../errors.ts";
 import { closeFd } from "./fd.ts";
+import { openSocketPair } from "./unix-socket.ts";
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
@@ -13,8 +14,6 @@ const MFD_EXEC = 0x10; // Linux 6.3
 const F_ADD_SEALS = 1033;
 const SEALS = 0b1111; // seal, shrink, grow, write
 const EINVAL = 22;
-const AF_UNIX = 1;
-const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 
 /** A running init, seen from the host. */
 export interface Launched {
@@ -40,27 +39,26 @@ export interface LaunchOptions {
  */
 export function launchInit(ctx: Context, options: LaunchOptions): Launched {
   const libc = loadLibc(ctx.installDir);
-  const pair = new Int32Array(2);
-  const pairBytes = new Uint8Array(pair.buffer);
-  if (libc.socketpair(AF_UNIX, SOCK_STREAM_CLOEXEC, 0, pairBytes) < 0)
-    throw new SyscallError("start init", "socketpair(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC)", libc.errno());
-  const [socket, initSocket] = pair as unknown as [number, number];
   const executable = openExecutable(ctx, libc);
   try {
-    const launcherPid = spawn(libc, executable, initSocket, options);
-    return { libc, launcherPid, socket, initSocket };
-  } catch (error) {
-    closeFd(libc, socket);
-    throw error;
+    const [socket, initSocket] = openSocketPair(libc, "start init");
+    try {
+      const launcherPid = spawn(libc, executable, initSocket, options);
+      return { libc, launcherPid, socket, initSocket };
+    } catch (error) {
+      closeFd(libc, socket);
+      throw error;
+    } finally {
+      closeFd(libc, initSocket);
+    }
   } finally {
-    closeFd(libc, initSocket);
     closeFd(libc, executable);
   }
 }
 
 /** A memfd with init's code that nobody can change, whoever may open /proc/PID/exe (CVE-2019-5736). */
 function openExecutable(ctx: Context, libc: Libc): number {
-  const code = readFileSync(join(ctx.installDir, "init"));
+  const code = readInit(join(ctx.installDir, "init"));
   let fd = libc.memfd_create("tsrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
   if (fd < 0 && libc.errno() === EINVAL)
     fd = libc.memfd_create("tsrunc-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -75,6 +73,14 @@ function openExecutable(ctx: Context, libc: Libc): number {
     throw error;
   }
   return fd;
+}
+
+function readInit(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw toSyscallError(error, "start init", `open("${path}")`);
+  }
 }
 
 function spawn(libc: Libc, executable: number, initSocket: number, options: LaunchOptions): number {

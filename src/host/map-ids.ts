@@ -1,11 +1,12 @@
 // Gives a new user namespace its mappings (user_namespaces(7)).
-import { accessSync, constants, writeFileSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { delimiter, isAbsolute, join } from "node:path";
 import type { Context } from "../context.ts";
 import { messageOf, SyscallError, TsruncError } from "../errors.ts";
 import type { HostAction } from "../plan/host-action.ts";
 import type { IdMapping } from "../spec/config.ts";
 import { runProgram } from "./hooks.ts";
+import { writeProcFile } from "./proc-file.ts";
 
 const EPERM = 1;
 
@@ -17,7 +18,7 @@ const EPERM = 1;
  */
 export function mapIds(ctx: Context, pid: number, action: Extract<HostAction, { do: "map-ids" }>): void {
   mapOne(ctx, pid, "uid", action.uid);
-  if (action.deniesGroups) write(pid, "linux.gidMappings", "setgroups", "deny");
+  if (action.deniesGroups) writeProcFile(pid, "setgroups", "deny", "linux.gidMappings");
   mapOne(ctx, pid, "gid", action.gid);
 }
 
@@ -25,7 +26,7 @@ function mapOne(ctx: Context, pid: number, kind: "uid" | "gid", mappings: readon
   const path = `linux.${kind}Mappings`;
   const lines = mappings.map((m) => `${m.containerID} ${m.hostID} ${m.size}\n`);
   try {
-    write(pid, path, `${kind}_map`, lines.join(""));
+    writeProcFile(pid, `${kind}_map`, lines.join(""), path);
   } catch (error) {
     if (!(error instanceof SyscallError) || error.errno !== EPERM || ctx.euid === 0) throw error;
     mapWithTool(ctx, pid, path, `new${kind}map`, mappings);
@@ -63,14 +64,4 @@ function findProgram(searchPath: string, name: string): string | undefined {
     }
   }
   return undefined;
-}
-
-function write(pid: number, path: string, file: string, value: string): void {
-  try {
-    writeFileSync(`/proc/${pid}/${file}`, value);
-  } catch (error) {
-    const { errno } = error as NodeJS.ErrnoException;
-    if (errno === undefined) throw error;
-    throw new SyscallError(path, `write(${JSON.stringify(value)} to ${file})`, Math.abs(errno));
-  }
 }

@@ -3,7 +3,7 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import type { Libc } from "../../native-bindings/libc.ts";
 import { readNamespaces } from "../compile/namespaces.ts";
-import { ConfigError, messageOf, SyscallError, TsruncError } from "../errors.ts";
+import { ConfigError, messageOf, SyscallError, TsruncError, toSyscallError } from "../errors.ts";
 import {
   type Address,
   addAddress,
@@ -111,9 +111,7 @@ function openPlace(netlink: Netlink, path: string): Place {
     return { netlink, namespace: openSync(path, "r") };
   } catch (error) {
     netlink.close();
-    const { errno } = error as NodeJS.ErrnoException;
-    if (errno === undefined) throw error;
-    throw new SyscallError(INTENT, `open("${path}")`, Math.abs(errno));
+    throw toSyscallError(error, INTENT, `open("${path}")`);
   }
 }
 

@@ -4,8 +4,8 @@ import { closeSync, constants, openSync, readSync } from "node:fs";
 import type { Libc } from "../../native-bindings/libc.ts";
 import { parseCounters } from "../cgroup/stats-text.ts";
 import type { CgroupRecord } from "../cgroup/types.ts";
-import { isGone, toSyscallError, writeFile } from "../cgroup/write.ts";
-import { SyscallError, TsruncError } from "../errors.ts";
+import { isGone, writeFile } from "../cgroup/write.ts";
+import { SyscallError, TsruncError, toSyscallError } from "../errors.ts";
 import { closeFd } from "./fd.ts";
 import { POLLIN } from "./poller.ts";
 

@@ -2,7 +2,7 @@
 import { renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Context } from "../context.ts";
-import { SyscallError } from "../errors.ts";
+import { toSyscallError } from "../errors.ts";
 
 /**
  * Writes a pid, in decimal and without a newline, so that a reader finds the whole number or no file. A file that
@@ -28,9 +28,7 @@ function attempt(call: string, body: () => void): void {
   try {
     body();
   } catch (error) {
-    const errno = (error as NodeJS.ErrnoException).errno;
-    if (errno === undefined) throw error;
-    throw new SyscallError("write the pid file", call, Math.abs(errno));
+    throw toSyscallError(error, "write the pid file", call);
   }
 }
 

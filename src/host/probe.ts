@@ -7,11 +7,11 @@ import { resolveSource } from "../compile/mount-sources.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
 import { errnoText } from "../linux/errno.ts";
+import { decodeOctal } from "../linux/mountinfo.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import type { Config } from "../spec/config.ts";
-import { isInUserNamespace } from "./in-user-namespace.ts";
 import { readLsm } from "./lsm.ts";
-import { mayMount } from "./privilege.ts";
+import { type Privilege, readPrivilege } from "./privilege.ts";
 
 /** First kernel with everything that plans use unconditionally: mount_setattr (5.12), cgroup.kill (5.14). */
 const KERNEL_FLOOR = [5, 14] as const;
@@ -22,10 +22,10 @@ export function collectFacts(
   config: Config,
   bundle: string,
   cgroupMounts: CgroupMounts,
+  privilege: Privilege = readPrivilege(ctx),
 ): Facts {
   const kernel = parseKernelVersion(release());
   checkKernel(kernel);
-  const status = readFileSync("/proc/self/status", "utf8");
   return {
     arch: readArchitecture(),
     euid: ctx.euid,
@@ -35,9 +35,7 @@ export function collectFacts(
     mountPoints: parseMountInfo(readFileSync("/proc/self/mountinfo", "utf8")),
     sources: findSources(config, bundle),
     cgroupMounts,
-    boundingSet: parseBoundingSet(status),
-    mayMount: mayMount(ctx, status),
-    isInUserNamespace: isInUserNamespace(),
+    ...privilege,
     lsm: readLsm(),
   };
 }
@@ -118,18 +116,4 @@ export function parseMountInfo(text: string): readonly MountPoint[] {
         propagation: fields.slice(6, separator),
       };
     });
-}
-
-/** `\040` and the like: space, tab, newline, backslash and `#` of a path; the rest is UTF-8 as it stands. */
-function decodeOctal(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 8)),
-  );
-}
-
-/** CapBnd of /proc/PID/status. */
-export function parseBoundingSet(status: string): bigint {
-  const match = /^CapBnd:\t([0-9a-f]+)$/m.exec(status);
-  if (!match) throw new TsruncError("/proc/self/status has no CapBnd");
-  return BigInt(`0x${match[1]}`);
 }

@@ -3,8 +3,10 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MountPoint } from "../compile/facts.ts";
-import { ConfigError, SyscallError, TsruncError } from "../errors.ts";
+import { ConfigError, SyscallError, TsruncError, toSyscallError } from "../errors.ts";
 import type { IntelRdt } from "../spec/config.ts";
+
+const ESRCH = 3;
 
 /** What a container has in resctrl; part of its record. */
 export interface ResctrlRecord {
@@ -17,6 +19,8 @@ export interface ResctrlRecord {
   /** Directory of the monitoring group, which goes with the container. */
   readonly monitor?: string | undefined;
 }
+
+export type SchemaChange = Pick<IntelRdt, "l3CacheSchema" | "memBwSchema">;
 
 export interface ResctrlPlan {
   readonly record: ResctrlRecord;
@@ -44,12 +48,7 @@ export function planResctrl(rdt: IntelRdt, id: string, root: string | undefined)
   const { closID, l3CacheSchema, memBwSchema, schemata = [] } = rdt;
   const group = closID === "/" ? root : join(root, closID ?? id);
   const isNew = !existsSync(group);
-  const schemas = (
-    [
-      ["l3CacheSchema", l3CacheSchema],
-      ["memBwSchema", memBwSchema],
-    ] as const
-  ).flatMap(([member, schema]) => (schema === undefined ? [] : [[member, schema] as const]));
+  const schemas = splitSchemas({ l3CacheSchema, memBwSchema });
   if (closID !== undefined && isNew && schemas.length === 0 && schemata.length === 0)
     refuse("linux.intelRdt.closID", `there is no group ${group}, and no schema to make it with`);
   const monitor = rdt.enableMonitoring ? join(group, "mon_groups", id) : undefined;
@@ -59,6 +58,18 @@ export function planResctrl(rdt: IntelRdt, id: string, root: string | undefined)
     schemas,
     schemata,
   };
+}
+
+/**
+ * The lines of both members, with the member that each comes from; pure. Where l3CacheSchema has lines of memory
+ * bandwidth too, these do not count (config-linux.md).
+ */
+export function splitSchemas({ l3CacheSchema, memBwSchema }: SchemaChange): ResctrlPlan["schemas"] {
+  const lines = (l3CacheSchema ?? "").split("\n").filter((line) => line !== "" && !line.startsWith("MB:"));
+  return [
+    ...lines.map((line) => ["l3CacheSchema", line] as const),
+    ...(memBwSchema === undefined ? [] : [["memBwSchema", memBwSchema] as const]),
+  ];
 }
 
 /**
@@ -98,6 +109,27 @@ export function joinResctrl(record: ResctrlRecord, pid: number): void {
     if (directory !== undefined) writeFile(record, join(directory, "tasks"), String(pid));
 }
 
+/** As {@link joinResctrl}, for all processes of a list that may grow and shrink meanwhile. */
+export function joinAllResctrl(record: ResctrlRecord, list: () => readonly number[]): void {
+  const seen = new Set<number>();
+  for (let pids = list(); pids.length > 0; pids = list().filter((pid) => !seen.has(pid)))
+    for (const pid of pids) {
+      seen.add(pid);
+      try {
+        joinResctrl(record, pid);
+      } catch (error) {
+        if (!(error instanceof SyscallError && error.errno === ESRCH)) throw error;
+      }
+    }
+}
+
+/** Lines of the group's `schemata`. Throws SyscallError. */
+export function readSchemata(record: ResctrlRecord): readonly string[] {
+  const path = join(record.group, "schemata");
+  const text = attempt(record, `open("${path}")`, () => readFileSync(path, "utf8"));
+  return text.split("\n").filter((line) => line !== "");
+}
+
 /** Removes what goes with the container. Throws SyscallError. */
 export function removeResctrl(record: ResctrlRecord): void {
   if (record.monitor !== undefined) removeDirectory(record, record.monitor);
@@ -119,11 +151,10 @@ export function describeResctrl({ record, isNew, schemas, schemata }: ResctrlPla
 
 /** A group that was there before may be shared: its schema must be the one that is asked for (config-linux.md). */
 function checkSchema(record: ResctrlRecord, member: string, wanted: string): void {
-  const path = join(record.group, "schemata");
-  const actual = attempt(record, `open("${path}")`, () => readFileSync(path, "utf8"));
+  const actual = readSchemata(record);
   if (hasSchema(actual, wanted, readBandwidthStep(record.root))) return;
   const [name] = wanted.split(":", 1);
-  const line = actual.split("\n").find((each) => each.trim().startsWith(`${name}:`));
+  const line = actual.find((each) => each.trim().startsWith(`${name}:`));
   throw new TsruncError(
     `linux.intelRdt.${member}: the group ${record.group} has another schema: ` +
       `${JSON.stringify(line?.trim() ?? "")}, not ${JSON.stringify(wanted)}`,
@@ -134,8 +165,8 @@ function checkSchema(record: ResctrlRecord, member: string, wanted: string): voi
  * Whether `schemata` has all values of a line such as `L3:0=7f;1=7f` or `MB:0=50`; pure. The kernel writes masks with
  * leading zeros, pads names, and rounds bandwidths up to whole steps.
  */
-export function hasSchema(schemata: string, wanted: string, bandwidthStep: number): boolean {
-  const lines = new Map(schemata.split("\n").map(parseSchema));
+export function hasSchema(schemata: readonly string[], wanted: string, bandwidthStep: number): boolean {
+  const lines = new Map(schemata.map(parseSchema));
   const [name, values] = parseSchema(wanted);
   const actual = lines.get(name);
   const isBandwidth = name === "MB";
@@ -180,9 +211,7 @@ function attempt<T>({ root }: ResctrlRecord, call: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    const { errno } = error as NodeJS.ErrnoException;
-    if (errno === undefined) throw error;
-    throw new SyscallError("linux.intelRdt", call, Math.abs(errno), readStatus(root));
+    throw toSyscallError(error, "linux.intelRdt", call, readStatus(root));
   }
 }
 

@@ -2,7 +2,7 @@
 import { SyscallError, TsruncError } from "../errors.ts";
 import { errnoNumber, errnoText } from "../linux/errno.ts";
 import type { HostAction } from "./host-action.ts";
-import type { Arg, Field, HostStep, InitStep, Plan, Step } from "./step.ts";
+import type { Arg, Field, HostStep, InitStep, Plan, Source, Step } from "./step.ts";
 
 /** Longest string that an error shows whole, in characters: an argument may be a megabyte of hostile text. */
 const LONGEST = 256;
@@ -107,9 +107,13 @@ function printStep(step: Step, targets: ReadonlyMap<number, number>): string {
   return `init  ${printCall(step)}${name}${tolerated}${onSuccess}${onError}${source}`;
 }
 
+/** Why a step is there, as errors begin. */
+export function tellSource({ path, intent }: Source): string {
+  return [path, intent].filter((part) => part !== "").join(": ");
+}
+
 function printSource(step: HostStep | InitStep): string {
-  const { path, intent } = step.source;
-  const text = [path, intent].filter((part) => part !== "").join(": ");
+  const text = tellSource(step.source);
   return text === "" ? "" : `  # ${text}`;
 }
 
@@ -117,10 +121,8 @@ function printSource(step: HostStep | InitStep): string {
 export function stepError(step: InitStep, errno: number, detail?: string): TsruncError {
   if (step.failure !== undefined)
     return new TsruncError(step.failureWithErrno ? `${step.failure}: ${errnoText(errno)}` : step.failure);
-  const { path, intent } = step.source;
-  const prefix = [path, intent].filter((part) => part !== "").join(": ");
   const hint = step.hint && errnoNumber(step.hint.errno) === errno ? step.hint.text : undefined;
-  return new SyscallError(prefix, printCall(step), errno, detail ?? hint);
+  return new SyscallError(tellSource(step.source), printCall(step), errno, detail ?? hint);
 }
 
 /** For each step of init's in a batch: the text of its error, and whether an errno's text follows. */
@@ -131,7 +133,7 @@ export function describeSteps(
   return planIndex.map((index) => {
     const step = steps[index] as InitStep;
     if (step.failure !== undefined) return [step.failure, step.failureWithErrno === true];
-    const { path, intent } = step.source;
-    return [[path, intent, printCall(step)].filter((part) => part !== "").join(": "), true];
+    const source = tellSource(step.source);
+    return [source === "" ? printCall(step) : `${source}: ${printCall(step)}`, true];
   });
 }

@@ -150,7 +150,6 @@ export const RULES: readonly Rule[] = [
       ? `${quote(name)} is not the name of a directory in resctrl`
       : undefined,
   ),
-  rule("linux.intelRdt.l3CacheSchema", "config-linux.md IntelRdt", oneLine),
   rule("linux.intelRdt.memBwSchema", "config-linux.md IntelRdt", (text) =>
     text.startsWith("MB:") ? oneLine(text) : `must begin with MB:, not ${quote(text)}`,
   ),

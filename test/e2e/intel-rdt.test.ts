@@ -23,13 +23,18 @@ describe.skipIf(isPeer || isMounted)("without a resctrl file system", () => {
     }
   });
 
-  test("update tells so", async () => {
-    const bundle = box.bundle(["true"]);
+  test("update tells so, and changes nothing", async () => {
+    const bundle = box.bundle(["true"], (config) => {
+      config.linux.resources = { ...config.linux.resources, pids: { limit: 9 } };
+    });
     const id = box.id();
     await box.ok(["create", "--bundle", bundle.directory, id]);
-    const result = await box.run(["update", "--l3-cache-schema", "L3:0=f", id]);
+    const readLimit = async () =>
+      JSON.parse((await box.ok(["events", "--stats", id])).stdout).data.pids.limit;
+    const result = await box.run(["update", "--pids-limit", "5", "--l3-cache-schema", "L3:0=f", id]);
     expect(result.status).toBe(1);
     expect(result.stderr).toContain(message);
+    expect(await readLimit()).toBe(9);
     await box.ok(["delete", "--force", id]);
   });
 });

@@ -56,6 +56,12 @@ ours("exec sends the process that it makes", async () => {
   await box.ok(["delete", "--force", id]);
 });
 
+ours("an empty path is as none, as with runc", async () => {
+  const id = box.id();
+  const bundle = box.bundle(["true"]);
+  await box.ok(["run", "--pidfd-socket", "", "--pid-file=", "--bundle", bundle.directory, id]);
+});
+
 ours("a path without a receiver is an error, and nothing is left", async () => {
   const bundle = box.bundle(["true"]);
   const socket = join(box.directory, "nobody");

@@ -114,4 +114,11 @@ describe("descriptors", () => {
     });
     expect(result.stdout).toBe("2 1\n0\n1\n2\n3\n4\n");
   });
+  ours("LISTEN_FDS that is no number counts as none, and takes nothing from --preserve-fds", async () => {
+    const bundle = box.bundle(["sh", "-c", "echo .$LISTEN_FDS.$LISTEN_PID.; ls /proc/$$/fd; true"]);
+    const result = await box.run(["run", "--preserve-fds", "1", "--bundle", bundle.directory, box.id()], {
+      prefix: ["sh", "-c", 'exec 3</etc/passwd 4</etc/group; LISTEN_FDS=many exec "$@"', "sh"],
+    });
+    expect(result.stdout).toBe("...\n0\n1\n2\n3\n");
+  });
 });

@@ -1,6 +1,6 @@
 // `update` on a v1 or hybrid host: every option, files and stdin, what stays, what an error leaves.
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isPeer, openSandbox, waitFor } from "./harness.ts";
 
@@ -9,10 +9,14 @@ const ROOT = "/sys/fs/cgroup";
 const isV1 = existsSync(`${ROOT}/memory`);
 const MB = 1048576;
 
-async function create(resources: Record<string, unknown> = {}, args = ["sleep", "100"]): Promise<string> {
+async function create(
+  resources: Record<string, unknown> = {},
+  args = ["sleep", "100"],
+  cgroupsPath?: string,
+): Promise<string> {
   const id = box.id();
   const bundle = box.bundle(args, (config) => {
-    config.linux.cgroupsPath = `/${id}`;
+    config.linux.cgroupsPath = cgroupsPath ?? `/${id}`;
     config.linux.resources = { ...config.linux.resources, ...resources };
   });
   await box.ok(["create", "--bundle", bundle.directory, id]);
@@ -174,6 +178,25 @@ describe.skipIf(!isV1 || isPeer)("devices", () => {
     expect(devices(id).sort()).toEqual(before.sort());
     expect(read(id, "freezer.state")).toBe("THAWED");
     await remove(id);
+  });
+
+  test("what the kernel refuses leaves the other resources and the other rules as they were", async () => {
+    const deny = { allow: false, access: "rwm" };
+    const parent = box.id();
+    const id = await create({ devices: [deny, rule(1)], pids: { limit: 9 } }, undefined, `/${parent}/c`);
+    // A group may not have what the one above it has not.
+    writeFileSync(`${ROOT}/devices/${parent}/devices.deny`, "c 10:3 rwm");
+    const before = devices(`${parent}/c`);
+    const change = { pids: { limit: 10 }, devices: [deny, rule(2), rule(3)] };
+    const result = await box.run(["update", "-r", file(JSON.stringify(change)), id]);
+    expect(result).toMatchObject({ status: 1 });
+    expect(result.stderr).toContain("operation not permitted");
+    expect(read(`${parent}/c`, "pids.max")).toBe("9");
+    expect(devices(`${parent}/c`).sort()).toEqual(before.sort());
+    expect(read(`${parent}/c`, "freezer.state")).toBe("THAWED");
+    await remove(id);
+    for (const name of readdirSync(ROOT))
+      if (existsSync(`${ROOT}/${name}/${parent}`)) rmdirSync(`${ROOT}/${name}/${parent}`);
   });
 });
 

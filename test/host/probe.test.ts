@@ -2,13 +2,8 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  checkKernel,
-  collectFacts,
-  parseBoundingSet,
-  parseKernelVersion,
-  parseMountInfo,
-} from "../../src/host/probe.ts";
+import { parseBoundingSet } from "../../src/host/privilege.ts";
+import { checkKernel, collectFacts, parseKernelVersion, parseMountInfo } from "../../src/host/probe.ts";
 import type { Config } from "../../src/spec/config.ts";
 import { context } from "../init/init.ts";
 

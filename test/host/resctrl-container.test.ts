@@ -10,7 +10,7 @@ import { execContainer } from "../../src/container/exec.ts";
 import { prepareContainer } from "../../src/container/prepare.ts";
 import { startContainer } from "../../src/container/start.ts";
 import { readRecord } from "../../src/container/store.ts";
-import { updateResctrl } from "../../src/container/update-resctrl.ts";
+import { updateContainer } from "../../src/container/update.ts";
 import type { Context } from "../../src/context.ts";
 import { planResctrl } from "../../src/host/resctrl.ts";
 import type { Step } from "../../src/plan/step.ts";
@@ -74,7 +74,7 @@ describe("a container", () => {
       const execPid = Number(read(pidFile));
       process.kill(execPid, "SIGKILL");
       loadLibc(installDir).waitpid(execPid, null, 0);
-      await updateResctrl(ctx, id, { l3CacheSchema: "L3:0=3", memBwSchema: "MB:0=50" });
+      await updateContainer(ctx, id, {}, { l3CacheSchema: "L3:0=3", memBwSchema: "MB:0=50" });
       expect(read(group, "schemata")).toBe("L3:0=3\nMB:0=50\n");
     } finally {
       emptyGroup(group);
@@ -103,7 +103,7 @@ describe("a container", () => {
     const id = `resctrl-${process.pid}-3`;
     await createContainer(ctx, prepareContainer(ctx, { ...options, id, bundle }));
     try {
-      await expect(updateResctrl(ctx, id, { memBwSchema: "MB:0=50" })).rejects.toThrow(
+      await expect(updateContainer(ctx, id, {}, { memBwSchema: "MB:0=50" })).rejects.toThrow(
         "no resctrl file system is mounted",
       );
       expect(readRecord(ctx, id).resctrl).toBeUndefined();

@@ -2,16 +2,19 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { describeResctrlStats } from "../../src/container/event-stats.ts";
 import { parseMountInfo } from "../../src/host/probe.ts";
 import {
   createResctrl,
   describeResctrl,
   findResctrl,
   hasSchema,
+  joinAllResctrl,
   joinResctrl,
   planResctrl,
   removeResctrl,
 } from "../../src/host/resctrl.ts";
+import { readResctrlStats } from "../../src/host/resctrl-stats.ts";
 import type { IntelRdt } from "../../src/spec/config.ts";
 import { emptyGroup, openResctrlFolder, read } from "./resctrl.ts";
 
@@ -58,6 +61,14 @@ describe("a group of the container's own", () => {
       `mkdir("${root}/id")  # linux.intelRdt`,
       `write("${root}/id/schemata", "L3:0=7f\\nMB:0=20\\nL2:0=f\\nL3:0=1")  # linux.intelRdt`,
     ]);
+  });
+
+  test("lines of l3CacheSchema are written one by one, but for those of memory bandwidth", () => {
+    const root = makeTree();
+    createResctrl(
+      planResctrl({ l3CacheSchema: "L3CODE:0=f\nMB:0=10\nL3DATA:0=3", memBwSchema: "MB:0=20" }, "id", root),
+    );
+    expect(read(root, "id/schemata")).toBe("L3CODE:0=f\nL3DATA:0=3\nMB:0=20\n");
   });
 
   test("without schemas no schemata are written; one that is there already stays", () => {
@@ -159,6 +170,64 @@ describe("what fails", () => {
   });
 });
 
+describe("joining all processes of a list", () => {
+  test("those that come meanwhile are joined too, and each only once", () => {
+    const root = makeTree();
+    const { record } = planResctrl({}, "id", root);
+    mkdirSync(record.group);
+    const joined: string[] = [];
+    const lists = [[5], [5, 6], [6]];
+    joinAllResctrl(record, () => {
+      if (existsSync(join(record.group, "tasks"))) joined.push(read(record.group, "tasks"));
+      return lists.shift() ?? [];
+    });
+    expect(joined).toEqual(["5", "6"]);
+  });
+});
+
+describe("statistics", () => {
+  test("are those of the root, of the group, and of each cache", () => {
+    const root = makeTree();
+    const group = makeGroup(root, "gold", "    MB:0=50;1=100\n    L3:0=7f0;1=01f\n");
+    const write = (path: string, text: string) => {
+      mkdirSync(join(path, ".."), { recursive: true });
+      writeFileSync(path, `${text}\n`);
+    };
+    write(join(root, "info/L3/cbm_mask"), "7ff");
+    write(join(root, "info/L3/min_cbm_bits"), "1");
+    write(join(root, "info/L3/num_closids"), "16");
+    write(join(root, "info/MB/min_bandwidth"), "10");
+    write(join(root, "info/MB/delay_linear"), "1");
+    write(join(root, "info/MB/num_closids"), "8");
+    write(join(group, "mon_data/mon_L3_00/mbm_total_bytes"), "18446744073709551615");
+    write(join(group, "mon_data/mon_L3_00/llc_occupancy"), "4096");
+    write(join(group, "mon_data/mon_L3_01/mbm_total_bytes"), "Unavailable");
+    const { record } = planResctrl({ closID: "gold" }, "id", root);
+    expect(describeResctrlStats(readResctrlStats(record))).toEqual({
+      l3_cache_info: { cbm_mask: "7ff", min_cbm_bits: 1n, num_closids: 16n },
+      l3_cache_schema_root: "L3:0=7ff;1=7ff",
+      l3_cache_schema: "L3:0=7f0;1=01f",
+      mem_bw_info: { bandwidth_gran: 10n, delay_linear: 1n, min_bandwidth: 10n, num_closids: 8n },
+      mem_bw_schema_root: "MB:0=100;1=100",
+      mem_bw_schema: "MB:0=50;1=100",
+      schemata: ["MB:0=50;1=100", "L3:0=7f0;1=01f"],
+      mbm_stats: [{ mbm_total_bytes: 18446744073709551615n }, {}],
+      cmt_stats: [{ llc_occupancy: 4096n }, {}],
+    });
+  });
+
+  test("of a processor that only controls bandwidth have nothing else", () => {
+    const root = makeTree();
+    writeFileSync(join(root, "schemata"), "MB:0=100\n");
+    const { record } = planResctrl({ closID: "/" }, "id", root);
+    expect(describeResctrlStats(readResctrlStats(record))).toEqual({
+      mem_bw_schema_root: "MB:0=100",
+      mem_bw_schema: "MB:0=100",
+      schemata: ["MB:0=100"],
+    });
+  });
+});
+
 test.each([
   ["    L3:0=7ff;1=7ff\n    MB:0=100\n", "L3:0=7ff", true],
   ["L3:0=0000f", "L3:0=f", true],
@@ -170,5 +239,5 @@ test.each([
   ["MB:0=40", "MB:0=41", false],
   ["MB:0=10", "MB:0=16", false],
 ])("schemata %j have %j: %p", (schemata, wanted, has) => {
-  expect(hasSchema(schemata, wanted, 10)).toBe(has);
+  expect(hasSchema(schemata.split("\n"), wanted, 10)).toBe(has);
 });

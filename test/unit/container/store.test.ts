@@ -168,7 +168,7 @@ test("ids are listed in order, without what is none", () => {
   writeFileSync(join(fixture.ctx.root, "not an id"), "");
   expect(listIds(fixture.ctx)).toEqual([".c", "a", "b"]);
   rmSync(fixture.ctx.root, { recursive: true });
-  expect(() => listIds(fixture.ctx)).toThrow("ENOENT");
+  expect(listIds(fixture.ctx)).toBeUndefined();
 });
 
 test("timestamps have nine digits", () => {
