@@ -120,7 +120,7 @@ function attachBind(state: State, entry: Entry): void {
   const isFile = facts.sources.get(resolveSource(facts.bundle, entry.mount.source ?? "")) === "file";
   const target = openTarget(p, state.root, entry.path, {
     kind: isFile ? "file" : "directory",
-    failure: `${entry.text}: the destination is a directory and the source is not a directory`,
+    failure: `${entry.text}: the source is not a directory, but the destination is`,
   });
   attach(state, entry, source, target);
 }
