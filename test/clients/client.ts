@@ -106,10 +106,13 @@ export function openClient(
   };
 }
 
-/** The block that README.md shows for a file, with the executable under test in the place of the installed one. */
-export function readSnippet(file: string): string {
+/**
+ * The block that README.md shows for a file, with the executable under test in the place of the installed one. `engine`
+ * are the words before the file's, where there is more than one block for it.
+ */
+export function readSnippet(file: string, engine = ""): string {
   const readme = readFileSync(resolve(import.meta.dirname, "../../README.md"), "utf8");
-  const [, block] = readme.split(`\`${file}\`:\n\n`);
+  const [, block] = readme.split(`${engine}\`${file}\`:\n\n`);
   const lines = block?.split("\n") ?? [];
   const end = lines.findIndex((line) => line !== "" && !line.startsWith("    "));
   const text = lines

@@ -4,18 +4,16 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Result } from "../e2e/command.ts";
 import { executable, waitFor } from "../e2e/harness.ts";
-import { hasOverlay, openClient, readSnippet } from "./client.ts";
+import { openClient } from "./client.ts";
+import { openContainerd } from "./containerd.ts";
 import { image } from "./image.ts";
 import { split } from "./podman.ts";
 
 const client = openClient("containerd");
 const directory = client.directory;
-const socket = join(directory, "containerd.sock");
-const configuration = join(directory, "config.toml");
-const snapshotter = hasOverlay(directory) ? "overlayfs" : "native";
+const { start: startDaemon, configuration, ctr, snapshotter } = openContainerd(client);
 const shim = ["--runtime", "io.containerd.runc.v2", "--runc-binary", resolve(executable)];
 
-const ctr = (words: string): string[] => ["ctr", "--address", socket, ...split(words)];
 const run = (words: string): Promise<Result> => client.run(ctr(words));
 const ok = (words: string): Promise<string> => client.ok(ctr(words));
 
@@ -36,20 +34,9 @@ const place = (options: string, id: string, args: string, runtime: readonly stri
 const runNew = (options: string, args: string): Promise<Result> =>
   client.run(place(`--rm ${options}`, newId(), args));
 
-const startDaemon = () =>
-  client.daemon(
-    [
-      "containerd",
-      ...["--config", configuration, "--address", socket],
-      ...["--root", join(directory, "root"), "--state", join(directory, "state")],
-    ],
-    async () => (await run("version")).status === 0,
-  );
 let daemon: Awaited<ReturnType<typeof startDaemon>>;
 
 beforeAll(async () => {
-  const opt = `\n[plugins."io.containerd.internal.v1.opt"]\npath = "${join(directory, "opt")}"\n`;
-  writeFileSync(configuration, readSnippet("/etc/containerd/config.toml") + opt);
   daemon = await startDaemon();
   await ok(`images import --snapshotter ${snapshotter} ${client.archive()}`);
 });
@@ -90,7 +77,9 @@ async function withTask(args: string, use: (id: string) => Promise<void>, option
 test("the CRI plugin has the runtime of README.md's configuration", async () => {
   const dump = await client.ok(["containerd", "--config", configuration, "config", "dump"]);
   expect(dump).toMatch(
-    new RegExp(`runtimes.tsrunc.options\\]\\n +BinaryName = "${resolve(executable)}"`.replaceAll(".", "\\.")),
+    new RegExp(
+      `runtimes.tsrunc.options\\]\\n +BinaryName = ['"]${resolve(executable)}['"]`.replaceAll(".", "\\."),
+    ),
   );
   expect(await ok("plugins list")).toMatch(/io\.containerd\.grpc\.v1 +cri +\S+ +ok/);
 });
@@ -252,7 +241,7 @@ describe("what cannot start ends as with runc", () => {
   const cases: [string, string, string, RegExp][] = [
     ["a command that is not in the path", "", "nope", /exec: "nope": executable file not found in \$PATH/],
     ["a path that is missing", "", "/nope", /exec: "\/nope": stat \/nope: no such file or directory/],
-    ["a directory", "", "/etc", /exec: "\/etc": (is a directory: )?permission denied/],
+    ["a directory", "", "/etc", /exec: "\/etc": (is a directory|permission denied)/],
     ["a file that is not executable", "", "/etc/passwd", /exec: "\/etc\/passwd": permission denied/],
     ["a bad working directory", "--cwd /etc/passwd", "true", /\/etc\/passwd.*not a directory/],
     [

@@ -22,7 +22,8 @@ export const split = (line: string): string[] =>
 export function configurePodman(directory: string): Record<string, string> {
   const file = join(directory, "containers.conf");
   writeFileSync(file, readSnippet("/etc/containers/containers.conf"));
-  return { CONTAINERS_CONF: file };
+  // Podman 5 would warn with every command on a host of cgroup v1.
+  return { CONTAINERS_CONF: file, PODMAN_IGNORE_CGROUPSV1_WARNING: "1" };
 }
 
 /** The global options of podman and buildah that keep their data in the directory. */

@@ -10,6 +10,8 @@ needed=(
   "buildah buildah"
   # The infra container of podman's pods, and its --init.
   "catatonit catatonit"
+  # Makes the root of the newest engines.
+  "mmdebstrap mmdebstrap"
 )
 missing=()
 for line in "${needed[@]}"; do

@@ -2,12 +2,11 @@
 # Runs tests in a guest that has what this machine may lack: unified cgroup v2, systemd, AppArmor.
 # usage: run.sh [FILE...]   test files of the project; all of test/vm, and some more, unless given
 # TSRUNC_VM_TIMEOUT: seconds for everything (1200). TSRUNC_VM_DIST: the build to test (dist).
-# The image is built once and kept in ${XDG_CACHE_HOME:-$HOME/.cache}/tsrunc-vm. The last line of the output is
+# The image is built once and kept (scripts/make-cached.sh). The last line of the output is
 # `N passed, N failed, N skipped`; where no guest can be booted, one test is skipped, and the reason printed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 dist=${TSRUNC_VM_DIST:-dist}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/tsrunc-vm
 qemu=qemu-system-x86_64
 
 skip() {
@@ -27,26 +26,7 @@ done
   exit 1
 }
 
-# Unused for a month, an image of an earlier version is dropped.
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock 9
-find "$cache" -mindepth 1 -maxdepth 1 -name 'image-*' -mtime +30 -exec rm -rf --one-file-system {} +
-image=$cache/image-$(sha256sum <test/vm/image.sh | cut -c1-12)
-if [[ ! -d $image ]]; then
-  echo "guest: building its image ($image.log)"
-  rm -rf --one-file-system "$image.new"
-  mkdir -p "$image.new"
-  # In namespaces of its own, so that nothing runs on or stays mounted if this is cut short.
-  if ! unshare --mount --pid --fork --kill-child --mount-proc bash test/vm/image.sh "$image.new" >"$image.log" 2>&1; then
-    tail -n 20 "$image.log" >&2
-    echo "run.sh: the guest's image could not be built" >&2
-    exit 1
-  fi
-  mv "$image.new" "$image"
-fi
-touch "$image"
-exec 9>&-
+image=$(bash scripts/make-cached.sh vm test/vm/image.sh)
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/tsrunc-vm.XXXXXX")
 pid=
