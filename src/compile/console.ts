@@ -2,8 +2,9 @@
 // the container. The paths below lie in the container's root and may be hostile, so each descriptor is proved before
 // it is used, and nothing is mounted by path (CVE-2025-52565).
 import { errnoNumber } from "../linux/errno.ts";
-import { AT_FDCWD, load, openFlags, openHow, type PlanBuilder, struct, u32, u64 } from "../plan/build.ts";
+import { AT_FDCWD, load, openFlags, openHow, type PlanBuilder, struct, u32 } from "../plan/build.ts";
 import type { Field, NumberArg, Result } from "../plan/step.ts";
+import { describeRights, sendRights } from "./scm-rights.ts";
 
 const number = (value: number, text: string): NumberArg => ({ kind: "number", value, text });
 const TIOCSPTLCK = number(0x40045431, "TIOCSPTLCK");
@@ -13,7 +14,6 @@ const TIOCSCTTY = number(0x540e, "TIOCSCTTY");
 const AT_EMPTY_PATH = number(0x1000, "AT_EMPTY_PATH");
 const OPEN_TREE_FLAGS = number(0x81001, "AT_EMPTY_PATH|OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC");
 const MOVE_MOUNT_FLAGS = number(0x44, "MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH");
-const MSG_NOSIGNAL = number(0x4000, "MSG_NOSIGNAL");
 const STATX_TYPE = number(1, "STATX_TYPE");
 
 /** openat2(2): RESOLVE_NO_XDEV 1, RESOLVE_NO_MAGICLINKS 2, RESOLVE_NO_SYMLINKS 4, RESOLVE_BENEATH 8. */
@@ -59,7 +59,10 @@ export function openConsole(p: PlanBuilder, options: ConsoleOptions): void {
         p.call("ioctl", [master, TIOCSWINSZ, struct(...size, u16("", 0), u16("", 0))]);
       });
     if (options.bindConsole) bindConsole(p, slave);
-    sendMaster(p, socket, master);
+    p.at("process.terminal", "send the terminal to the console socket", () => {
+      const name = { kind: "string", value: MASTER_NAME } as const;
+      sendRights(p, socket, name, MASTER_NAME.length, describeRights(master));
+    });
     p.call("close", [master]);
     p.call("close", [socket]);
     // EPERM: this process leads a session already. If that has a terminal, TIOCSCTTY fails.
@@ -127,32 +130,5 @@ function bindConsole(p: PlanBuilder, slave: Result): void {
     p.call("move_mount", [tree, "", target, "", MOVE_MOUNT_FLAGS]);
     p.call("close", [tree]);
     p.call("close", [target]);
-  });
-}
-
-/** One message with the master as SCM_RIGHTS (unix(7)). */
-function sendMaster(p: PlanBuilder, socket: number, master: Result): void {
-  const iov = struct(
-    u64("iov_base", { kind: "string", value: MASTER_NAME }),
-    u64("iov_len", MASTER_NAME.length),
-  );
-  const control = struct(
-    u64("cmsg_len", 20),
-    u32("cmsg_level", 1 /* SOL_SOCKET */),
-    u32("cmsg_type", 1 /* SCM_RIGHTS */),
-    u32("fd", master),
-    u32("", 0),
-  );
-  const message = struct(
-    u64("", 0), // name
-    u64("", 0), // its length
-    u64("msg_iov", iov),
-    u64("msg_iovlen", 1),
-    u64("msg_control", control),
-    u64("msg_controllen", 24),
-    u64("", 0), // flags
-  );
-  p.at("process.terminal", "send the terminal to the console socket", () => {
-    p.call("sendmsg", [socket, message, MSG_NOSIGNAL]);
   });
 }

@@ -9,6 +9,7 @@ import type { Process, RunnableConfig } from "../spec/config.ts";
 import { executeProgram } from "./executable.ts";
 import { becomeUser, type CapabilitySets, setNoNewPrivileges } from "./identity.ts";
 import { installFilter, type SeccompFilter, withoutListener } from "./seccomp.ts";
+import { makeListenerHelper } from "./seccomp-listener.ts";
 
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const SIGN = 1n << 63n;
@@ -108,16 +109,17 @@ export function readPasswd(p: PlanBuilder): OutBuffer {
 export function becomeProcess(p: PlanBuilder, plan: ProcessPlan): void {
   const { process, seccomp } = plan;
   const needsPrivilege = seccomp !== undefined && !process.noNewPrivileges;
+  const helper = seccomp?.hasListener ? makeListenerHelper(p, plan.socket) : undefined; // before limits and the user
   setNoNewPrivileges(p, process);
   const [opened, entered] = enterCwd(p, process);
   if (needsPrivilege) {
     limitProcess(p, plan);
-    installFilter(p, seccomp, plan.socket);
+    installFilter(p, seccomp, helper);
   }
   becomeUser(p, process, plan.capabilities, plan.keepsGroups);
   retryCwd(p, process, opened, entered);
   if (!needsPrivilege) limitProcess(p, plan);
-  if (seccomp && !needsPrivilege) installFilter(p, seccomp, plan.socket);
+  if (seccomp && !needsPrivilege) installFilter(p, seccomp, helper);
   executeProgram(p, process.args ?? [], plan.env);
 }
 
@@ -129,9 +131,9 @@ export function becomeHook(
   seccomp: SeccompFilter | undefined,
 ): void {
   setNoNewPrivileges(p, process);
-  if (seccomp && !process.noNewPrivileges) installFilter(p, withoutListener(seccomp), -1);
+  if (seccomp && !process.noNewPrivileges) installFilter(p, withoutListener(seccomp));
   becomeUser(p, process, capabilities, keepsGroups({ annotations }));
-  if (seccomp && process.noNewPrivileges) installFilter(p, withoutListener(seccomp), -1);
+  if (seccomp && process.noNewPrivileges) installFilter(p, withoutListener(seccomp));
 }
 
 /** What is inherited through execve; the resource limits last of it, so that none of them hits init. */

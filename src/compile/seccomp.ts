@@ -11,10 +11,9 @@ import {
 } from "../linux/seccomp.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import { flags, type PlanBuilder, struct, u32, u64 } from "../plan/build.ts";
-import type { NumberArg, Result } from "../plan/step.ts";
-import { describeListener, REPORT_SIZE } from "../plan/wire.ts";
+import type { NumberArg } from "../plan/step.ts";
 import type { Seccomp, SeccompArgument, SeccompSyscall } from "../spec/config.ts";
-import { ALL_BITS } from "./mount-target.ts";
+import { handOverListener, type ListenerHelper } from "./seccomp-listener.ts";
 
 /** One comparison of an argument: struct scmp_arg_cmp. */
 export interface FilterCondition {
@@ -137,10 +136,9 @@ export function withoutListener(filter: SeccompFilter): SeccompFilter {
 
 /**
  * Installs a filter on init, for the process that init becomes. Under it nothing may be called any more but what runc
- * calls too. With a listener, init tells its number to the host by write(2) on `socket` and waits in read(2) until the
- * agent has got it: so `write` may not itself be answered by the agent, and everything after it may.
+ * calls too. The helper is for a filter with a listener, which the agent has got afterwards.
  */
-export function installFilter(p: PlanBuilder, filter: SeccompFilter, socket: number): void {
+export function installFilter(p: PlanBuilder, filter: SeccompFilter, helper?: ListenerHelper): void {
   p.at("linux.seccomp", "install the seccomp filter", () => {
     const count = filter.program.length / SOCK_FILTER_SIZE;
     const text = `<${count} instructions>`;
@@ -158,7 +156,7 @@ export function installFilter(p: PlanBuilder, filter: SeccompFilter, socket: num
       ],
       { name: "listener" },
     );
-    if (filter.hasListener) handOver(p, listener, socket);
+    if (helper) handOverListener(p, listener, helper);
   });
 }
 
@@ -170,15 +168,4 @@ function encodeFlags({ flags: names, hasListener }: SeccompFilter): NumberArg {
     ...names,
     ...(isBoth ? (["SECCOMP_FILTER_FLAG_TSYNC_ESRCH"] as const) : []),
   );
-}
-
-function handOver(p: PlanBuilder, listener: Result, socket: number): void {
-  p.at("linux.seccomp.listenerPath", "hand the seccomp listener over", () => {
-    p.call("write", [socket, describeListener(listener), REPORT_SIZE]);
-    const answer = p.buffer(8, "answer");
-    const length = p.call("read", [socket, answer, 1], { name: "length" });
-    p.check(length, ALL_BITS, 1n, errnoNumber("EPIPE"), {
-      failure: "linux.seccomp.listenerPath: the seccomp listener was not handed over",
-    });
-  });
 }

@@ -39,7 +39,7 @@ import { describeProcess } from "./exec-process.ts";
 import type { ExecOptions } from "./options.ts";
 import { containerEnv } from "./prepare.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
-import { sendListener } from "./seccomp-agent.ts";
+import { findListenerTaker } from "./seccomp-agent.ts";
 import { computeStatus } from "./status.ts";
 import { readRecord } from "./store.ts";
 
@@ -201,7 +201,11 @@ function startExec(
       socket: init.initSocket,
       keepsGroups: keepsGroups(config),
     });
-    awaitExecution(opened, start.steps as InitStep[], (fd) => sendListener(ctx, record, fd, opened.pid));
+    awaitExecution(
+      opened,
+      start.steps as InitStep[],
+      findListenerTaker(ctx, record, () => opened.pid),
+    );
     if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, opened.pid);
     return opened.pid;
   } catch (error) {

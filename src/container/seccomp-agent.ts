@@ -3,10 +3,7 @@ import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
 import { notifies } from "../compile/seccomp.ts";
 import type { Context } from "../context.ts";
-import { TsruncError } from "../errors.ts";
-import { closeFd } from "../host/fd.ts";
-import { handOverListener } from "../host/seccomp-listener.ts";
-import { openPidfd, openProcess } from "../host/signal.ts";
+import { handOverListener, type TakeListener } from "../host/seccomp-listener.ts";
 import { seccompReceiver } from "../spec/annotations.ts";
 import type { Config } from "../spec/config.ts";
 import { type ContainerProcessState, SPEC_VERSION } from "../spec/state.ts";
@@ -22,22 +19,20 @@ export function describeAgent(config: Config, bundle: string): SeccompAgent | nu
 }
 
 /**
- * Sends the listener, descriptor `fd` of the container's init, to the agent; with `execPid`, that of an exec's init,
- * a child of this process. Throws TsruncError; the init then ends.
+ * What sends the listener of the container's process, or of an exec's, to the agent; undefined for a container
+ * without one. `readPid` tells the process's pid on the host. The result throws TsruncError; the init then ends.
  */
-export function sendListener(ctx: Context, record: ContainerRecord, fd: number, execPid?: number): void {
+export function findListenerTaker(
+  ctx: Context,
+  record: ContainerRecord,
+  readPid: () => number,
+): TakeListener | undefined {
   const agent = record.seccompAgent;
-  if (!agent) throw new Error("init told a listener that nobody asked for");
-  const libc = loadLibc(ctx.installDir);
-  const pidfd =
-    execPid === undefined ? openProcess(libc, record.pid, record.startTime) : openPidfd(libc, execPid);
-  if (pidfd === undefined) throw new TsruncError("the container's init process ended");
-  try {
-    const state = JSON.stringify(describeProcess(ctx, record, agent, execPid ?? record.pid));
-    handOverListener(libc, pidfd, fd, { path: agent.path, state });
-  } finally {
-    closeFd(libc, pidfd);
-  }
+  if (!agent) return undefined;
+  return (fds) => {
+    const state = JSON.stringify(describeProcess(ctx, record, agent, readPid()));
+    handOverListener(loadLibc(ctx.installDir), fds, { path: agent.path, state });
+  };
 }
 
 function describeProcess(

@@ -50,7 +50,8 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
   const paths = containerPaths(ctx.root, record.id);
   const batch = readFileSync(paths.startBatch);
   const agent = record.seccompAgent && (await import("./seccomp-agent.ts"));
-  const outcome = sendStartBatch(ctx, paths.dir, batch, (fd) => agent?.sendListener(ctx, record, fd));
+  const takeListener = agent?.findListenerTaker(ctx, record, () => record.pid);
+  const outcome = sendStartBatch(ctx, paths.dir, batch, takeListener);
   if (outcome.kind === "absent") throw new TsruncError(phrases.startStopped);
   if (outcome.kind === "failed") {
     const steps = JSON.parse(readFileSync(paths.startSteps, "utf8")) as readonly (readonly [

@@ -1,13 +1,16 @@
 // Hands the listener of a seccomp filter to its agent ("The Container Process State" in config-linux.md).
 import type { Libc } from "../../native-bindings/libc.ts";
-import { SyscallError } from "../errors.ts";
+import { TsruncError } from "../errors.ts";
 import { closeFd } from "./fd.ts";
+import { waitForEnd } from "./signal.ts";
 import { connectSocket, sendDescriptor } from "./unix-socket.ts";
 
 const PATH = "linux.seccomp.listenerPath";
+/** Longest time that init's helper may take to end, in milliseconds; all that it has to do then is to end. */
+const HELPER_TIMEOUT_MS = 10_000;
 
-/** Does with a listener what is to be done; `fd` is its number in init, which waits for LISTENER_TAKEN then. */
-export type TakeListener = (fd: number) => void;
+/** Takes the descriptors that came with the report `listening`, to close them; init waits for LISTENER_TAKEN then. */
+export type TakeListener = (fds: readonly number[]) => void;
 export const LISTENER_TAKEN: Uint8Array = new Uint8Array(1);
 
 export interface ListenerAddress {
@@ -18,18 +21,18 @@ export interface ListenerAddress {
 }
 
 /**
- * Takes descriptor `fd` of a process and sends it in one message on one new connection. pidfd_getfd needs
- * CAP_SYS_PTRACE, since init cannot be looked into. Throws SyscallError.
+ * Sends a listener in one message on one new connection, when init's helper has ended. `fds` are what came from it:
+ * the listener, and a pidfd of the helper; they are closed. Throws SyscallError, TsruncError.
  */
-export function handOverListener(libc: Libc, pidfd: number, fd: number, address: ListenerAddress): void {
-  const listener = libc.pidfd_getfd(pidfd, fd, 0); // close-on-exec
-  if (listener < 0)
-    throw new SyscallError(
-      `${PATH}: take the seccomp listener from init`,
-      `pidfd_getfd(pidfd, ${fd})`,
-      libc.errno(),
-    );
+export function handOverListener(libc: Libc, fds: readonly number[], address: ListenerAddress): void {
   try {
+    const [listener, helper] = fds;
+    if (listener === undefined || helper === undefined || fds.length !== 2)
+      throw new TsruncError(
+        `${PATH}: receive the seccomp listener: ${fds.length} descriptors came instead of two`,
+      );
+    if (!waitForEnd(libc, helper, HELPER_TIMEOUT_MS))
+      throw new TsruncError(`${PATH}: init's helper did not end within ${HELPER_TIMEOUT_MS / 1000} seconds`);
     const socket = connectSocket(libc, address.path, `${PATH}: connect to the seccomp agent`);
     try {
       const data = new TextEncoder().encode(address.state);
@@ -38,6 +41,6 @@ export function handOverListener(libc: Libc, pidfd: number, fd: number, address:
       closeFd(libc, socket);
     }
   } finally {
-    closeFd(libc, listener);
+    for (const fd of fds) closeFd(libc, fd);
   }
 }

@@ -8,6 +8,7 @@ import { closeFd, setReceiveTimeout } from "./fd.ts";
 import type { Launched } from "./launch.ts";
 import { describeEnd, reapChild } from "./process.ts";
 import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
+import { receiveDescriptors } from "./unix-socket.ts";
 
 const EINTR = 4;
 const EAGAIN = 11;
@@ -109,22 +110,23 @@ export function runBatch(session: Session, steps: readonly InitStep[], first: nu
 
 /**
  * Sends the last steps of init's life, which end in execve, and waits until the program runs: then the socket is
- * closed without a word. Throws the error of a step that failed.
+ * closed without a word. `takeListener` is for a filter with a listener. Throws the error of a step that failed.
  */
 export function awaitExecution(
   session: Session,
   steps: readonly InitStep[],
-  takeListener: TakeListener,
+  takeListener: TakeListener | undefined,
 ): void {
   const batch = encodeSteps(session, steps, 0);
   sendAll(session, batch.bytes);
   for (;;) {
-    const bytes = receiveUnlessEnded(session, REPORT_SIZE);
+    const fds: number[] = [];
+    const bytes = receiveUnlessEnded(session, REPORT_SIZE, takeListener && fds);
     if (bytes === undefined) return;
     const header = decodeReportHeader(bytes);
-    if (header.type !== "listening")
+    if (header.type !== "listening" || !takeListener)
       throw stepError(steps[batch.planIndex[header.index] as number] as InitStep, header.value);
-    takeListener(header.value);
+    takeListener(fds);
     sendAll(session, LISTENER_TAKEN);
   }
 }
@@ -183,13 +185,17 @@ function receive(session: Session, length: number): Uint8Array {
   return bytes;
 }
 
-/** Receives exactly `length` bytes from init; undefined if it has closed its end before the first of them. */
-function receiveUnlessEnded(session: Session, length: number): Uint8Array | undefined {
+/**
+ * Receives exactly `length` bytes from init; undefined if it has closed its end before the first of them. Descriptors
+ * that come with them are added to `fds`.
+ */
+function receiveUnlessEnded(session: Session, length: number, fds?: number[]): Uint8Array | undefined {
   const { libc, socket } = session.init;
   const bytes = new Uint8Array(length);
   let at = 0;
   while (at < length) {
-    const got = libc.recv(socket, bytes.subarray(at), length - at, 0);
+    const part = bytes.subarray(at);
+    const got = fds ? receiveDescriptors(libc, socket, part, fds) : libc.recv(socket, part, part.length, 0);
     if (got < 0 && libc.errno() === EINTR) continue;
     if (got < 0 && libc.errno() === EAGAIN)
       throw new TsruncError(`init did not answer within ${BATCH_TIMEOUT_MS / 1000} seconds`);

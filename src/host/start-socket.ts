@@ -8,7 +8,7 @@ import { SyscallError } from "../errors.ts";
 import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/wire.ts";
 import { closeFd } from "./fd.ts";
 import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
-import { callOnPath, connectSocket, openStreamSocket } from "./unix-socket.ts";
+import { callOnPath, connectSocket, openStreamSocket, receiveDescriptors } from "./unix-socket.ts";
 
 const NAME = "start.sock";
 const INTENT = "open the start socket";
@@ -50,14 +50,14 @@ export type StartOutcome =
   | { readonly kind: "absent" };
 
 /**
- * Connects to the start socket, unlinks it, sends the batch, and waits for the outcome. Throws SyscallError for
- * any other error of the connection.
+ * Connects to the start socket, unlinks it, sends the batch, and waits for the outcome. `takeListener` is for a filter
+ * with a listener. Throws SyscallError for any other error of the connection.
  */
 export function sendStartBatch(
   ctx: Context,
   containerDir: string,
   batch: Uint8Array,
-  takeListener: TakeListener,
+  takeListener: TakeListener | undefined,
 ): StartOutcome {
   const libc = loadLibc(ctx.installDir);
   const path = join(containerDir, NAME);
@@ -72,9 +72,10 @@ export function sendStartBatch(
   try {
     unlinkSync(path);
     if (!send(libc, socket, batch)) return { kind: "absent" };
-    let report = receiveReport(libc, socket);
-    while (report?.type === "listening") {
-      takeListener(report.value);
+    const fds: number[] = [];
+    let report = receiveReport(libc, socket, takeListener && fds);
+    if (report?.type === "listening" && takeListener) {
+      takeListener(fds);
       if (!send(libc, socket, LISTENER_TAKEN)) return { kind: "absent" };
       report = receiveReport(libc, socket);
     }
@@ -96,11 +97,12 @@ function send(libc: Libc, socket: number, bytes: Uint8Array): boolean {
   return true;
 }
 
-/** The header of init's report; undefined at end of file. */
-function receiveReport(libc: Libc, socket: number): ReportHeader | undefined {
+/** The header of init's report; undefined at end of file. Descriptors that come with it are added to `fds`. */
+function receiveReport(libc: Libc, socket: number, fds?: number[]): ReportHeader | undefined {
   const header = new Uint8Array(REPORT_SIZE);
   for (let at = 0; at < header.length; ) {
-    const got = libc.recv(socket, header.subarray(at), header.length - at, 0);
+    const part = header.subarray(at);
+    const got = fds ? receiveDescriptors(libc, socket, part, fds) : libc.recv(socket, part, part.length, 0);
     if (got > 0) at += got;
     else if (got === 0 || libc.errno() !== EINTR) return undefined;
   }

@@ -1,4 +1,4 @@
-// Addresses of AF_UNIX sockets by path.
+// AF_UNIX sockets: addresses by path, and descriptors that are sent over them.
 import { closeSync, constants, openSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { Libc } from "../../native-bindings/libc.ts";
@@ -8,6 +8,13 @@ import { closeFd } from "./fd.ts";
 const AF_UNIX = 1;
 const SOCK_STREAM_CLOEXEC = 1 | 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+const SOL_SOCKET = 1;
+const SCM_RIGHTS = 1;
+/** struct cmsghdr. */
+const CMSG_HEADER = 16;
+/** Room for more descriptors than anybody expects, so that they can be told and closed instead of being cut off. */
+const CONTROL_SIZE = 64;
 const EINTR = 4;
 /** Bytes that sun_path holds, without the NUL at the end (unix(7)). */
 const LONGEST = 107;
@@ -17,7 +24,7 @@ const LONGEST = 107;
  * its directory. Throws the error of opening the directory (ErrnoException), or ENAMETOOLONG for a name that fits
  * in no way.
  */
-export function withSocketPath<T>(path: string, use: (short: string) => T): T {
+function withSocketPath<T>(path: string, use: (short: string) => T): T {
   if (Buffer.byteLength(path) <= LONGEST) return use(path);
   const directory = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
   try {
@@ -98,6 +105,38 @@ export function sendDescriptor(
     if (sent >= 0) rest = (rest ?? data).subarray(sent);
     else if (libc.errno() !== EINTR) throw new SyscallError(intent, "sendmsg(SCM_RIGHTS)", libc.errno());
   }
+}
+
+/**
+ * recvmsg(2): what came is in `data`, and descriptors that came by SCM_RIGHTS (unix(7)), close-on-exec, are added to
+ * `fds`. Gives what recvmsg gives; errno is libc's.
+ */
+export function receiveDescriptors(libc: Libc, socket: number, data: Uint8Array, fds: number[]): number {
+  const control = new Uint8Array(CONTROL_SIZE);
+  const iov = new BigUint64Array([libc.address(data), BigInt(data.length)]);
+  // struct msghdr: name, its length, iov, its length, control, its length, flags.
+  const message = new BigUint64Array([
+    0n,
+    0n,
+    libc.address(new Uint8Array(iov.buffer)),
+    1n,
+    libc.address(control),
+    BigInt(control.length),
+    0n,
+  ]);
+  const received = libc.recvmsg(socket, new Uint8Array(message.buffer), MSG_CMSG_CLOEXEC);
+  if (received >= 0) fds.push(...readDescriptors(control, Number(message[5])));
+  return received;
+}
+
+function readDescriptors(control: Uint8Array, length: number): number[] {
+  const view = new DataView(control.buffer, control.byteOffset, control.length);
+  if (length < CMSG_HEADER + 4) return [];
+  const size = Number(view.getBigUint64(0, true));
+  if (view.getInt32(8, true) !== SOL_SOCKET || view.getInt32(12, true) !== SCM_RIGHTS) return [];
+  const fds: number[] = [];
+  for (let at = CMSG_HEADER; at + 4 <= Math.min(size, length); at += 4) fds.push(view.getInt32(at, true));
+  return fds;
 }
 
 /** A call that takes a path as a socket address. */

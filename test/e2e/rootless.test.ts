@@ -1,38 +1,26 @@
 // Containers of an ordinary user, on this host without a cgroup of the user's own, and of root in a user namespace.
 import { beforeAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { addUserNamespace, type Config } from "./config.ts";
-import { type Bundle, executable, isPeer, openSandbox } from "./harness.ts";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import { type Bundle, isPeer, openSandbox } from "./harness.ts";
+import { installExecutable, makeUserBundle } from "./rootless.ts";
 
 const box = openSandbox("rootless");
 const ours = describe.skipIf(isPeer);
 const USER = 54321;
-const tsrunc = join(box.directory, "installed/tsrunc");
 const runtimeDir = join(box.directory, "runtime-dir");
+let tsrunc = "";
 
 beforeAll(() => {
-  // Where an ordinary user can read it, wherever the project is.
-  cpSync(dirname(executable), dirname(tsrunc), { recursive: true });
+  tsrunc = installExecutable(box.directory);
   mkdirSync(runtimeDir, { mode: 0o700 });
   spawnSync("chown", [`${USER}:${USER}`, runtimeDir]);
 });
 
-/** A bundle of the user's, as `runc spec --rootless` has it. */
-function makeBundle(args: readonly string[], change: (config: Config) => void = () => {}): Bundle {
-  const bundle = box.bundle(args, (config) => {
-    addUserNamespace(config);
-    config.linux.uidMappings = [{ containerID: 0, hostID: USER, size: 1 }];
-    config.linux.gidMappings = [{ containerID: 0, hostID: USER, size: 1 }];
-    for (const mount of config.mounts)
-      if (mount.options) mount.options = mount.options.filter((option) => !option.startsWith("gid="));
-    delete config.linux.resources;
-    change(config);
-  });
-  spawnSync("chown", ["-R", `${USER}:${USER}`, bundle.directory]);
-  return bundle;
-}
+const makeBundle = (args: readonly string[], change?: (config: Config) => void): Bundle =>
+  makeUserBundle(box, USER, args, change);
 
 interface Answer {
   readonly status: number | null;

@@ -1,5 +1,6 @@
 // linux.seccomp: the agent that answers calls.
 import { afterEach, describe, expect, test } from "bun:test";
+import { rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, type Answer, openAgent } from "./agents.ts";
 import type { Seccomp } from "./config.ts";
@@ -134,6 +135,35 @@ describe("an agent", () => {
     );
     await waitFor("the container's end", async () => (await readStatus(box, id)) === "stopped");
     await box.ok(["delete", id]);
+  });
+
+  test.skipIf(isPeer)("leaves no helper of init's behind where init fails", async () => {
+    const { path, agent } = await open({});
+    const id = box.id();
+    const bundle = box.bundle(["true"], (config) => {
+      under(asks(path))(config);
+      config.process.cwd = "/gone";
+      config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "pid");
+    });
+    await box.ok(["create", "--bundle", bundle.directory, id]);
+    rmdirSync(join(bundle.rootfs, "gone"));
+    expect((await box.run(["start", id])).stderr).toContain("process.cwd: enter the working directory /gone");
+    expect(agent.deliveries()).toEqual([]);
+    await waitFor(
+      "the helper's end",
+      () => !box.leftovers().some((line) => line.startsWith("process ") && !line.includes("agent.py")),
+    );
+    await box.ok(["delete", id]);
+  });
+
+  test.skipIf(isPeer)("needs room for init's helper among the container's processes", async () => {
+    const { path } = await open({});
+    const result = await box.look(["true"], (config) => {
+      under(asks(path))(config);
+      config.linux.resources = { pids: { limit: 1 } };
+    });
+    expect(result.status).toBe(1);
+    expect(result.stderr).toMatch(/linux.seccomp.listenerPath: .*clone3.*resource temporarily unavailable/);
   });
 
   for (const [name, change, text] of [

@@ -1,30 +1,22 @@
 // Rootless containers where an ordinary user has cgroups: by the user's own systemd, and in a delegated subtree.
 import { beforeAll, describe, expect, test } from "bun:test";
-import { cpSync, existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { addUserNamespace, type Config } from "../e2e/config.ts";
-import { type Bundle, executable, openSandbox } from "../e2e/harness.ts";
+import { existsSync, readFileSync } from "node:fs";
+import type { Config } from "../e2e/config.ts";
+import { type Bundle, openSandbox } from "../e2e/harness.ts";
+import { installExecutable, makeUserBundle } from "../e2e/rootless.ts";
 
 const box = openSandbox("vm-rootless");
 const USER = 1000;
-const tsrunc = join(box.directory, "installed/tsrunc");
 const hasUserManager = existsSync(`/run/user/${USER}/bus`);
 
-beforeAll(() => cpSync(dirname(executable), dirname(tsrunc), { recursive: true }));
+let tsrunc = "";
 
-function makeBundle(args: readonly string[], change: (config: Config) => void = () => {}): Bundle {
-  const bundle = box.bundle(args, (config) => {
-    addUserNamespace(config);
-    config.linux.uidMappings = [{ containerID: 0, hostID: USER, size: 1 }];
-    config.linux.gidMappings = [{ containerID: 0, hostID: USER, size: 1 }];
-    for (const mount of config.mounts)
-      if (mount.options) mount.options = mount.options.filter((option) => !option.startsWith("gid="));
-    delete config.linux.resources;
-    change(config);
-  });
-  Bun.spawnSync(["chown", "-R", `${USER}:${USER}`, bundle.directory]);
-  return bundle;
-}
+beforeAll(() => {
+  tsrunc = installExecutable(box.directory);
+});
+
+const makeBundle = (args: readonly string[], change?: (config: Config) => void): Bundle =>
+  makeUserBundle(box, USER, args, change);
 
 const ENV = [
   `XDG_RUNTIME_DIR=/run/user/${USER}`,
