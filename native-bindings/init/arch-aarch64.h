@@ -1,5 +1,6 @@
 // The raw system call and the entry point on aarch64. Sources: AAPCS64, syscall(2).
 #define NR_read 63
+#define NR_close 57
 #define NR_write 64
 #define NR_mmap 222
 #define NR_munmap 215

@@ -1,5 +1,6 @@
 // The raw system call and the entry point on x86_64. Sources: System V ABI AMD64 A.2.1, syscall(2).
 #define NR_read 0
+#define NR_close 3
 #define NR_write 1
 #define NR_mmap 9
 #define NR_munmap 11

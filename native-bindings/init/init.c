@@ -31,12 +31,12 @@ enum { REPORT_DONE, REPORT_FAILED, REPORT_FORKED };
 #define OP_SERVE 0xffff0004u // (fd): take further batches from this descriptor; this batch gives no report
 
 struct header {
-  uint32_t magic, steps, relocations, data, out_offset, out_length, reserved[2];
+  uint32_t magic, steps, relocations, data, out_length, out_sent, reserved[2];
 };
 struct step {
   uint32_t nr;
   uint8_t kind[6];
-  uint8_t tolerated, reserved;
+  uint8_t tolerated, closes;
   uint16_t skip_ok, skip_error;
   uint16_t errnos[4];
   uint64_t arg[6];
@@ -150,12 +150,15 @@ static uint64_t value_of(const struct batch *b, const struct step *s, int k) {
   }
 }
 
+// In one piece, between which no other process's message gets.
 static void send_report(int fd, struct batch *b, uint32_t type, uint32_t index, int error) {
   struct report *r = b->report;
-  char *out = (char *)(b->results + b->header.steps);
-  for (uint32_t i = 0; i < b->header.out_length; i++) out[i] = b->data[b->header.out_offset + i];
-  *r = (struct report){MAGIC_REPORT, type, index, error, b->header.steps, b->header.out_length};
-  send_all(fd, (char *)r, sizeof *r + 8u * b->header.steps + b->header.out_length);
+  loose64 *out = (loose64 *)(b->results + b->header.steps), *data = (loose64 *)b->data;
+  uint32_t words = b->header.out_length / 8;
+  while (words > 0 && data[words - 1] == 0) words--;
+  for (uint32_t i = 0; i < words; i++) out[i] = data[i];
+  *r = (struct report){MAGIC_REPORT, type, index, error, b->header.steps, 8 * words};
+  send_all(fd, (char *)r, sizeof *r + 8u * b->header.steps + 8u * words);
 }
 
 // The parent of the new process tells its pid, as seen from the host, in one small message that the socket
@@ -198,6 +201,13 @@ static int run(int fd, struct batch *b) {
       }
       skip = s->skip_error;
     }
+    for (int k = 0; k < 6; k++) {
+      long closed = s->closes >> k & 1 ? call3(NR_close, (long)v[k], 0, 0) : 0;
+      if (closed < 0 && closed != -4) { // EINTR: closed all the same
+        send_report(fd, b, REPORT_FAILED, i, (int)-closed);
+        return fd;
+      }
+    }
     i += 1 + skip;
   }
   send_report(fd, b, REPORT_DONE, i, 0);
@@ -209,7 +219,7 @@ static int serve_one(int fd) {
   read_all(fd, (char *)&b.header, sizeof b.header);
   struct header *h = &b.header;
   if (h->magic != MAGIC_BATCH || h->steps > MAX_STEPS || h->data > MAX_DATA || h->relocations > MAX_DATA / 8 ||
-      h->out_offset > h->data || h->out_length > h->data - h->out_offset)
+      h->out_length > h->data || h->out_length % 8 != 0 || h->out_sent > 1)
     leave(2);
   size_t steps = sizeof(struct step) * h->steps, relocations = (4u * (size_t)h->relocations + 7) & ~(size_t)7;
   size_t data = ((size_t)h->data + 7) & ~(size_t)7;
@@ -217,9 +227,11 @@ static int serve_one(int fd) {
   size_t whole = body + sizeof(struct report) + 8u * (size_t)h->steps + h->out_length + 8;
   char *memory = (char *)call6(NR_mmap, 0, (long)whole, 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
   if ((unsigned long)memory > -4096UL) leave(2);
-  read_all(fd, memory, body);
   b.steps = (struct step *)memory;
   b.data = memory + steps + relocations;
+  size_t out = h->out_sent ? 0 : h->out_length; // zeros, as the memory is
+  read_all(fd, memory, steps + relocations);
+  read_all(fd, b.data + out, data - out);
   b.report = (struct report *)(memory + body);
   b.results = (int64_t *)(b.report + 1);
   loose32 *relocation = (loose32 *)(memory + steps);

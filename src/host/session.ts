@@ -156,8 +156,7 @@ export function encodeSteps(session: Session, steps: readonly InitStep[], first:
 }
 
 function failingStep(step: InitStep, errno: number): InitStep {
-  const args = [1, 1, 0, errno].map((value) => ({ kind: "number", value }) as const);
-  return { ...step, call: "check", args };
+  return { ...step, call: "check", args: [1, 1, 0, errno], closes: 0 };
 }
 
 function injectedStep(step: HostStep): InitStep {
@@ -220,20 +219,27 @@ function takeResults(session: Session, batch: Batch, done: number, bytes: Uint8A
     session.results.set(batch.planIndex[i] as number, view.getBigInt64(8 * i, true));
   for (const [buffer, offset] of batch.buffers) {
     const at = 8 * count + offset;
-    session.outputs.set(buffer, bytes.slice(at, at + buffer.size));
+    const output = new Uint8Array(buffer.size); // the zeros at the out area's end are not sent
+    output.set(bytes.subarray(at, at + buffer.size));
+    session.outputs.set(buffer, output);
   }
 }
 
 /** What the kernel says of a file system's configuration that it refused: the text behind an EINVAL (fsopen(2)). */
 function readKernelMessage(session: Session, step: InitStep): string | undefined {
   const context = step.args[0];
-  if ((step.call !== "fsconfig" && step.call !== "fsmount") || context?.kind !== "result") return undefined;
+  if (
+    (step.call !== "fsconfig" && step.call !== "fsmount") ||
+    typeof context !== "object" ||
+    context.kind !== "result"
+  )
+    return undefined;
   if (!session.results.has(context.step)) return undefined;
   const buffer: OutBuffer = { kind: "buffer", name: "message", size: 512 };
   const read: InitStep = {
     lane: "init",
     call: "read",
-    args: [context, buffer, { kind: "number", value: buffer.size }],
+    args: [context, buffer, buffer.size],
     source: step.source,
     tolerate: ["ENODATA"],
   };

@@ -18,9 +18,6 @@ import type {
   Step,
 } from "./step.ts";
 
-/** Arguments may be given plainly: numbers, and strings (passed by address, NUL-terminated). */
-export type LooseArg = Arg | number | bigint | string;
-
 export interface StepOptions {
   /** Name of the result. */
   readonly name?: string;
@@ -81,18 +78,16 @@ export function load(buffer: OutBuffer, offset: number, width: 4 | 8, name: stri
   return { kind: "load", buffer, offset, width, name };
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
+const NO_OPTIONS: StepOptions = {};
 
-function strict(arg: LooseArg): Arg {
-  if (typeof arg === "string") return { kind: "string", value: arg };
-  if (typeof arg === "number" || typeof arg === "bigint") return { kind: "number", value: arg };
-  return arg;
-}
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 export class PlanBuilder {
   readonly #steps: Step[] = [];
   #source: Source = { path: "", intent: "" };
   #buffers = 0;
+  /** Index of a step that something jumps to or that not everything before it leads to. */
+  #seam = 0;
 
   /** Steps added inside `body` are told to come from a config path, with an intent in a user's words. */
   at<T>(path: string, intent: string, body: () => T): T {
@@ -106,13 +101,15 @@ export class PlanBuilder {
   }
 
   /** Adds a system call of init's (or one of its operations); gives its result. */
-  call(call: InitCall, args: readonly LooseArg[], options: StepOptions = {}): Result {
+  call(call: InitCall, args: readonly Arg[], options: StepOptions = NO_OPTIONS): Result {
     const index = this.#steps.length;
+    if (call === "close" && options === NO_OPTIONS && this.#joinClose(args[0]))
+      return { kind: "result", step: index - 1, name: "closed" };
     const name = options.name ?? `r${index}`;
     const step: Writable<InitStep> = {
       lane: "init",
       call,
-      args: args.map(strict),
+      args,
       source: this.#source,
       tolerate: options.tolerate ?? [],
     };
@@ -122,6 +119,7 @@ export class PlanBuilder {
     if (options.hint) step.hint = options.hint;
     const result: Result = { kind: "result", step: index, name };
     this.#steps.push(step);
+    if (options.goTo || options.onSuccess || options.onError) this.#seam = this.#steps.length;
     options.goTo?.steps.push(step);
     if (options.onSuccess) {
       options.onSuccess(result);
@@ -134,28 +132,43 @@ export class PlanBuilder {
       } else {
         step.nextOnError = this.#steps.length;
       }
+      this.#seam = this.#steps.length;
     } else if (options.onError) {
       options.onError();
       step.nextOnSuccess = this.#steps.length;
+      this.#seam = this.#steps.length;
     }
     return result;
+  }
+
+  /** A descriptor that the step before has used is closed by that step: a fifth fewer steps in a container's plan. */
+  #joinClose(fd: Arg | undefined): boolean {
+    const last = this.#steps.at(-1);
+    if (this.#seam === this.#steps.length || last?.lane !== "init" || last.source !== this.#source)
+      return false;
+    if (last.call === "check" || last.call === "fork" || last.call === "serve") return false;
+    const k = typeof fd === "object" && fd.kind === "result" ? last.args.indexOf(fd) : -1;
+    if (k < 0) return false;
+    last.closes = (last.closes ?? 0) | (1 << k);
+    return true;
   }
 
   #addJump(): InitStep {
     const step: InitStep = {
       lane: "init",
       call: "check",
-      args: [0, 0, 0, 0].map(strict),
+      args: [0, 0, 0, 0],
       source: this.#source,
       tolerate: [],
     };
     this.#steps.push(step);
+    this.#seam = this.#steps.length;
     return step;
   }
 
   /** Fails with `errno` unless `(value & mask) == wanted`. */
   check(
-    value: LooseArg,
+    value: Arg,
     mask: number | bigint,
     wanted: number | bigint,
     errno: number,
@@ -167,6 +180,7 @@ export class PlanBuilder {
   /** Puts a label in front of the next step. */
   place(label: Label): void {
     for (const step of label.steps) step.nextOnSuccess = this.#steps.length;
+    this.#seam = this.#steps.length;
   }
 
   /** Adds a step of the host lane. */
@@ -184,7 +198,9 @@ export class PlanBuilder {
     return this.#steps.length;
   }
 
+  /** The plan so far; what is added later does not change its steps. */
   build(): Plan {
+    this.#seam = this.#steps.length;
     return { steps: this.#steps };
   }
 }

@@ -1,7 +1,7 @@
-// Lays out the data of a batch: out buffers first (they make up the out area), then strings and structures.
+// The data of a batch: out buffers first (they make up the out area), then structures and bytes, then strings.
 import type { Architecture } from "../linux/syscalls.ts";
-import { putInteger } from "./integers.ts";
-import type { Field, InitStep, OpenFlag, OpenFlagsArg, OutBuffer, Pointee } from "./step.ts";
+import { Memory } from "./memory.ts";
+import type { Field, InitStep, OpenFlag, OpenFlagsArg, OutBuffer, Pointee, Result } from "./step.ts";
 
 // Sources: include/uapi/asm-generic/fcntl.h; aarch64 differs in arch/arm64/include/uapi/asm/fcntl.h.
 const OPEN_FLAGS: Readonly<Record<OpenFlag, readonly [x86_64: number, aarch64: number]>> = {
@@ -26,147 +26,144 @@ export function openFlagsNumber(arg: OpenFlagsArg, arch: Architecture): number {
   return value;
 }
 
-/** A result of this batch that must be written into a structure before the call that takes it. */
-export interface Store {
-  readonly step: number;
+/** What the data needs of the batch that it is part of. */
+export interface DataOwner {
+  readonly arch: Architecture;
+  /** The result of a step of an earlier batch, undefined for one of this batch. */
+  known(result: Result): bigint | undefined;
+  /** A result of this batch must be written at `offset` before the call that takes the structure. */
+  store(result: Result, offset: number, width: 4 | 8): void;
+}
+
+/** A string stands at an offset that is known only at the end: see {@link BatchData.stringsAt}. */
+export interface Placed {
   readonly offset: number;
-  readonly width: 4 | 8;
+  readonly isString: boolean;
 }
 
-export interface DataLayout {
-  readonly bytes: Uint8Array;
-  readonly relocations: readonly number[];
+export class BatchData {
   readonly buffers: ReadonlyMap<OutBuffer, number>;
+  /** Bytes of the out area. */
   readonly outLength: number;
-  /** For each step, the stores that go before it. */
-  readonly stores: readonly (readonly Store[])[];
-  offsetOf(pointee: Pointee, step: number): number;
-  openFlags(arg: OpenFlagsArg): number;
-}
+  /** Offsets of pointers. */
+  readonly relocations: number[] = [];
+  readonly #owner: DataOwner;
+  /** Structures and bytes. Offsets in it count from the end of the out area. */
+  readonly #structs = new Memory(4096);
+  /** Offsets, in `#structs`, of pointers to strings. */
+  readonly #stringPointers: number[] = [];
+  readonly #placed = new Map<Pointee, number>();
+  readonly #strings = new Map<string, number>();
+  #text = "";
+  #textLength = 0;
 
-/**
- * `known` gives the result of a step of an earlier batch, or undefined for one of this batch; `content` what an
- * earlier batch left in an out buffer.
- */
-export function layOut(
-  steps: readonly InitStep[],
-  arch: Architecture,
-  known: (step: number) => bigint | undefined,
-  content: (buffer: OutBuffer) => Uint8Array | undefined,
-): DataLayout {
-  const buffers = new Map<OutBuffer, number>();
-  let length = 0;
-  const visit = (pointee: Pointee): void => {
-    if (pointee.kind === "buffer" && !buffers.has(pointee)) {
-      buffers.set(pointee, length);
-      length += (pointee.size + 7) & ~7;
-    } else if (pointee.kind === "struct") {
-      for (const field of pointee.fields) if (isPointee(field.value)) visit(field.value);
+  constructor(steps: readonly InitStep[], owner: DataOwner) {
+    this.#owner = owner;
+    const buffers = new Map<OutBuffer, number>();
+    let length = 0;
+    const visit = (pointee: Pointee): void => {
+      if (pointee.kind === "buffer") {
+        if (buffers.has(pointee)) return;
+        buffers.set(pointee, length);
+        length += (pointee.size + 7) & ~7;
+      } else if (pointee.kind === "struct") {
+        for (const { value } of pointee.fields) if (isPointee(value)) visit(value);
+      }
+    };
+    for (const step of steps) {
+      for (const arg of step.args) {
+        if (typeof arg !== "object") continue;
+        if (arg.kind === "buffer" || arg.kind === "struct") visit(arg);
+        else if (arg.kind === "load") visit(arg.buffer);
+      }
     }
-  };
-  for (const step of steps) {
-    for (const arg of step.args) {
-      if (arg.kind === "load") visit(arg.buffer);
-      else if (arg.kind !== "number" && arg.kind !== "open-flags" && arg.kind !== "result") visit(arg);
-    }
+    this.buffers = buffers;
+    this.outLength = length;
   }
-  const outLength = length;
 
-  let bytes = new Uint8Array(16384 + outLength);
-  let view = new DataView(bytes.buffer);
-  for (const [buffer, offset] of buffers) {
-    const left = content(buffer);
-    if (left) bytes.set(left, offset);
-  }
-  const relocations: number[] = [];
-  const strings = new Map<string, number>();
-  const stores: Store[][] = [];
-  const offsets: (Map<Pointee, number> | undefined)[] = [];
-  const encoder = new TextEncoder();
-
-  const reserve = (size: number): number => {
-    length = (length + 7) & ~7;
-    const at = length;
-    length += size;
-    if (length > bytes.length) {
-      const larger = new Uint8Array(Math.max(2 * bytes.length, length));
-      larger.set(bytes);
-      bytes = larger;
-      view = new DataView(bytes.buffer);
-    }
-    return at;
-  };
-  const putString = (value: string): number => {
-    const found = strings.get(value);
+  /** Offset of a string among the strings; equal ones have one place. */
+  putString(value: string): number {
+    const found = this.#strings.get(value);
     if (found !== undefined) return found;
-    // No string takes more than three bytes for each of its UTF-16 units.
-    const at = reserve(3 * value.length + 1);
-    const { written } = encoder.encodeInto(value, bytes.subarray(at));
-    length = at + written + 1;
-    strings.set(value, at);
+    const at = this.#textLength;
+    this.#strings.set(value, at);
+    this.#text += `${value}\0`;
+    this.#textLength += Buffer.byteLength(value) + 1;
     return at;
-  };
-  const putPointer = (at: number, target: number): void => {
-    putInteger(view, at, 8, target);
-    relocations.push(at);
-  };
-  const put = (pointee: Pointee, step: number): number => {
-    switch (pointee.kind) {
-      case "buffer":
-        return buffers.get(pointee) as number;
-      case "string":
-        return putString(pointee.value);
-      case "bytes": {
-        const at = reserve(pointee.value.length);
-        bytes.set(pointee.value, at);
-        return at;
-      }
-      case "strings": {
-        const at = reserve(8 * (pointee.values.length + 1));
-        for (const [i, value] of pointee.values.entries()) putPointer(at + 8 * i, putString(value));
-        return at;
-      }
-      case "struct":
-        return putStruct(pointee.fields, step);
-    }
-  };
-  const putStruct = (fields: readonly Field[], step: number): number => {
-    const at = reserve(fields.reduce((sum, field) => sum + field.width, 0));
+  }
+
+  /** Offset of a pointee in the data. One that is shared by steps has one place, unless calls must fill it in first. */
+  put(pointee: Pointee): Placed {
+    if (pointee.kind === "string") return { offset: this.putString(pointee.value), isString: true };
+    if (pointee.kind === "buffer") return { offset: this.buffers.get(pointee) as number, isString: false };
+    const found = this.#placed.get(pointee);
+    if (found !== undefined) return { offset: found, isString: false };
+    if (pointee.kind === "struct") return { offset: this.#putStruct(pointee), isString: false };
+    const at = this.#structs.reserve(
+      pointee.kind === "bytes" ? pointee.value.length : 8 * (pointee.values.length + 1),
+    );
+    if (pointee.kind === "bytes") this.#structs.putBytes(at, pointee.value);
+    else
+      for (let i = 0; i < pointee.values.length; i++)
+        this.#putPointer(at + 8 * i, { offset: this.putString(pointee.values[i] as string), isString: true });
+    this.#placed.set(pointee, this.outLength + at);
+    return { offset: this.outLength + at, isString: false };
+  }
+
+  #putPointer(at: number, target: Placed): void {
+    this.#structs.putInteger(at, 8, target.offset);
+    if (target.isString) this.#stringPointers.push(at);
+    this.relocations.push(this.outLength + at);
+  }
+
+  #putStruct(pointee: Pointee & { kind: "struct" }): number {
+    const { fields } = pointee;
+    let size = 0;
+    for (const field of fields) size += field.width;
+    const at = this.#structs.reserve(size);
+    let isComplete = true;
     let offset = at;
     for (const { value, width } of fields) {
-      if (typeof value === "number" || typeof value === "bigint") putInteger(view, offset, width, value);
-      else if (value.kind === "number") putInteger(view, offset, width, value.value);
-      else if (value.kind === "open-flags") putInteger(view, offset, width, openFlagsNumber(value, arch));
-      else if (value.kind === "result") {
-        const number = known(value.step);
-        if (number !== undefined) putInteger(view, offset, width, number);
-        else if (width !== 4 && width !== 8) throw new Error("a result takes 4 or 8 bytes");
-        else stores[step]?.push({ step: value.step, offset, width });
-      } else putPointer(offset, put(value, step));
+      if (typeof value !== "object") this.#structs.putInteger(offset, width, value);
+      else if (value.kind === "number") this.#structs.putInteger(offset, width, value.value);
+      else if (value.kind === "open-flags")
+        this.#structs.putInteger(offset, width, openFlagsNumber(value, this.#owner.arch));
+      else if (value.kind === "result") isComplete = this.#putResult(offset, width, value) && isComplete;
+      else this.#putPointer(offset, this.put(value));
       offset += width;
     }
-    return at;
-  };
-
-  for (let i = 0; i < steps.length; i++) {
-    stores.push([]);
-    for (const arg of (steps[i] as InitStep).args) {
-      if (arg.kind === "number" || arg.kind === "open-flags" || arg.kind === "result" || arg.kind === "load")
-        continue;
-      const placed = offsets[i] ?? new Map<Pointee, number>();
-      offsets[i] = placed;
-      placed.set(arg, put(arg, i));
-    }
+    if (isComplete) this.#placed.set(pointee, this.outLength + at);
+    return this.outLength + at;
   }
-  return {
-    bytes: bytes.subarray(0, length),
-    relocations,
-    buffers,
-    outLength,
-    stores,
-    offsetOf: (pointee, step) => offsets[step]?.get(pointee) as number,
-    openFlags: (arg) => openFlagsNumber(arg, arch),
-  };
+
+  /** Gives whether the value is known already. */
+  #putResult(offset: number, width: Field["width"], result: Result): boolean {
+    const known = this.#owner.known(result);
+    if (known !== undefined) {
+      this.#structs.putInteger(offset, width, known);
+      return true;
+    }
+    if (width !== 4 && width !== 8) throw new Error("a result takes 4 or 8 bytes");
+    this.#owner.store(result, this.outLength + offset, width);
+    return false;
+  }
+
+  /** Where the strings begin, once everything is put. */
+  get stringsAt(): number {
+    return this.outLength + ((this.#structs.length + 7) & ~7);
+  }
+
+  /** Length of the whole data, with the out area. */
+  get length(): number {
+    return this.stringsAt + this.#textLength;
+  }
+
+  /** Writes everything but the out area. */
+  copyTo(target: Uint8Array): void {
+    for (const at of this.#stringPointers) this.#structs.add(at, this.stringsAt);
+    target.set(this.#structs.bytes.subarray(0, this.#structs.length));
+    new TextEncoder().encodeInto(this.#text, target.subarray(this.stringsAt - this.outLength));
+  }
 }
 
 function isPointee(value: Field["value"]): value is Pointee {

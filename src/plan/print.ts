@@ -14,6 +14,7 @@ export function printCall(step: InitStep): string {
 
 function printArg(arg: Arg | Field["value"]): string {
   if (typeof arg === "number" || typeof arg === "bigint") return String(arg);
+  if (typeof arg === "string") return quote(arg);
   switch (arg.kind) {
     case "number":
       return arg.text ?? String(arg.value);
@@ -104,7 +105,11 @@ function printStep(step: Step, targets: ReadonlyMap<number, number>): string {
   const tolerated = step.tolerate.length === 0 ? "" : ` ?${step.tolerate.join("|")}`;
   const onSuccess = step.nextOnSuccess === undefined ? "" : ` then→${targets.get(step.nextOnSuccess)}`;
   const onError = step.nextOnError === undefined ? "" : ` else→${targets.get(step.nextOnError)}`;
-  return `init  ${printCall(step)}${name}${tolerated}${onSuccess}${onError}${source}`;
+  const closes = step.args.filter((_, k) => ((step.closes ?? 0) >> k) & 1);
+  return [
+    `init  ${printCall(step)}${name}${tolerated}${onSuccess}${onError}${source}`,
+    ...closes.map((fd) => `init  close(${printArg(fd)})${source}`),
+  ].join("\n");
 }
 
 /** Why a step is there, as errors begin. */

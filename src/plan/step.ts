@@ -80,7 +80,8 @@ export interface LoadArg {
   readonly name: string;
 }
 
-export type Arg = NumberArg | OpenFlagsArg | Result | LoadArg | Pointee;
+/** A plain string is passed by address, ended by NUL. */
+export type Arg = number | bigint | string | NumberArg | OpenFlagsArg | Result | LoadArg | Pointee;
 
 export type InitCall = SyscallName | "check" | "fork" | "serve";
 
@@ -93,6 +94,8 @@ export interface InitStep {
   readonly name?: string;
   /** At most four errors after which the plan goes on. */
   readonly tolerate: readonly ErrnoName[];
+  /** Bit k: argument k is a descriptor, which init closes once the call is done. */
+  closes?: number;
   /** Index in the plan of the next step after success; the following one if absent. Never backward. */
   nextOnSuccess?: number;
   /** Index in the plan of the next step after a tolerated error; the following one if absent. */

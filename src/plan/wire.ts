@@ -1,22 +1,23 @@
 // The format of batches and reports between the host and init; native-bindings/init/init.c is the other side.
 // Little endian, as both architectures are.
 //
-//   batch:  header (32 bytes): u32 magic "TSRB", steps, relocations, length of data, offset and length of the out
-//           area in the data, two reserved
-//           steps (72 bytes each): u32 number, u8 kinds[6], u8 tolerated, u8 reserved, u16 skip after success,
-//           u16 skip after a tolerated error, u16 errnos[4], u64 arguments[6]
+//   batch:  header (32 bytes): u32 magic "TSRB", steps, relocations, length of the data, length of the out area at its
+//           beginning, 1 if the out area's content is sent along (else it is 0), two reserved
+//           steps (72 bytes each): u32 number, u8 kinds[6], u8 tolerated, u8 closes (bit k: argument k is a descriptor
+//           that is closed once the call is done), u16 skip after success, u16 skip after a tolerated error,
+//           u16 errnos[4], u64 arguments[6]
 //           relocations: u32 offsets in the data where the data's address is added; padded to 8 bytes
-//           data, padded to 8 bytes
-//   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked, 3 listening), index, i32 errno (forked: pid),
-//           u32 number of results, length of the out area; i64 results; the out area
-//           Type 3 is no answer of init's own: a plan sends it in the middle of a batch, with descriptors (see
-//           describeListener).
+//           data, without the out area unless that is sent, padded to 8 bytes
+//   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked, 3 listening), index, i32 errno (forked: pid;
+//           listening: descriptor), u32 number of results, length of the out area without the zeros at its end;
+//           i64 results; that part of the out area
+//           Type 3 is no answer of init's own: a plan writes it in the middle of a batch (see describeListener).
 import { type ErrnoName, errnoNumber } from "../linux/errno.ts";
 import { type Architecture, syscallNumber } from "../linux/syscalls.ts";
 import { struct, u32 } from "./build.ts";
-import { type DataLayout, layOut } from "./data.ts";
-import { putInteger } from "./integers.ts";
-import type { Arg, InitStep, OutBuffer, Pointee } from "./step.ts";
+import { BatchData, openFlagsNumber } from "./data.ts";
+import { Memory } from "./memory.ts";
+import type { Arg, InitStep, OutBuffer, Pointee, Result } from "./step.ts";
 
 export const HEADER_SIZE = 32;
 export const REPORT_SIZE = 24;
@@ -49,72 +50,167 @@ export function encodeBatch(
   arch: Architecture,
   content: (buffer: OutBuffer) => Uint8Array | undefined = () => undefined,
 ): Batch {
-  const data = layOut(steps, arch, (step) => (step < first ? known(step) : undefined), content);
-  const start: number[] = []; // of each plan step, the index of its first wire step
-  const main: number[] = []; // of each plan step, the index of the call itself
-  const planIndex: number[] = [];
-  for (let i = 0; i < steps.length; i++) {
-    start.push(planIndex.length);
-    for (let stores = data.stores[i]?.length ?? 0; stores > 0; stores--) planIndex.push(first + i);
-    main.push(planIndex.length);
-    planIndex.push(first + i);
-  }
-  start.push(planIndex.length);
+  const encoder = new BatchEncoder(steps, first, known, arch);
+  encoder.encode();
+  return encoder.assemble(content);
+}
 
-  const { bytes, view, stepsAt } = allocate(planIndex.length, data);
-  let at = stepsAt;
-  for (let i = 0; i < steps.length; i++) {
-    for (const store of data.stores[i] ?? []) {
-      view.setUint32(at, OPERATIONS.store, true);
-      putArgument(at, 0, KIND.result, resultIndex(store.step));
-      putArgument(at, 1, KIND.immediate, store.offset);
-      putArgument(at, 2, KIND.immediate, store.width);
-      at += STEP_SIZE;
+class BatchEncoder {
+  readonly arch: Architecture;
+  readonly #steps: readonly InitStep[];
+  readonly #first: number;
+  readonly #known: (step: number) => bigint;
+  readonly #data: BatchData;
+  readonly #memory: Memory;
+  /** Of each plan step: the index of its first wire step, and of the call itself. */
+  readonly #starts: number[] = [];
+  readonly #calls: number[] = [];
+  readonly #planIndex: number[] = [];
+  /** Offsets, in the memory, of arguments that are offsets among the strings. */
+  readonly #stringArguments: number[] = [];
+  // The arguments of the step at hand: they are placed first, which may add steps that go before it.
+  readonly #kinds: number[] = [0, 0, 0, 0, 0, 0];
+  readonly #values: (number | bigint)[] = [0, 0, 0, 0, 0, 0];
+  #strings = 0;
+
+  constructor(
+    steps: readonly InitStep[],
+    first: number,
+    known: (step: number) => bigint,
+    arch: Architecture,
+  ) {
+    this.arch = arch;
+    this.#steps = steps;
+    this.#first = first;
+    this.#known = known;
+    this.#data = new BatchData(steps, this);
+    this.#memory = new Memory(HEADER_SIZE + STEP_SIZE * (steps.length + 8));
+    this.#memory.reserve(HEADER_SIZE);
+  }
+
+  known(result: Result): bigint | undefined {
+    return result.step < this.#first ? this.#known(result.step) : undefined;
+  }
+
+  store(result: Result, offset: number, width: 4 | 8): void {
+    const at = this.#addWireStep(OPERATIONS.store);
+    this.#memory.bytes[at + 4] = KIND.result;
+    this.#memory.putInteger(at + 24, 8, this.#callIndex(result));
+    this.#memory.putInteger(at + 32, 8, offset);
+    this.#memory.putInteger(at + 40, 8, width);
+  }
+
+  encode(): void {
+    for (const step of this.#steps) {
+      this.#starts.push(this.#planIndex.length);
+      for (let k = 0; k < step.args.length; k++) this.#placeArgument(k, step.args[k] as Arg);
+      this.#putStep(step);
     }
-    putStep(at, steps[i] as InitStep, i);
-    at += STEP_SIZE;
-  }
-  return { bytes, planIndex, buffers: data.buffers };
-
-  function putStep(at: number, step: InitStep, i: number): void {
-    view.setUint32(at, callNumber(step.call, arch), true);
-    for (let k = 0; k < step.args.length; k++) encodeArg(at, k, step.args[k] as Arg, i);
-    view.setUint8(at + 10, step.tolerate.length);
-    view.setUint16(at + 12, skip(step.nextOnSuccess, i), true);
-    view.setUint16(at + 14, skip(step.nextOnError, i), true);
-    for (let k = 0; k < step.tolerate.length; k++)
-      view.setUint16(at + 16 + 2 * k, errnoNumber(step.tolerate[k] as ErrnoName), true);
+    this.#starts.push(this.#planIndex.length);
+    for (let i = 0; i < this.#steps.length; i++) {
+      const { nextOnSuccess, nextOnError } = this.#steps[i] as InitStep;
+      if (nextOnSuccess !== undefined) this.#putSkip(i, 12, nextOnSuccess);
+      if (nextOnError !== undefined) this.#putSkip(i, 14, nextOnError);
+    }
   }
 
-  function putArgument(at: number, k: number, kind: number, value: number | bigint): void {
-    view.setUint8(at + 4 + k, kind);
-    putInteger(view, at + 24 + 8 * k, 8, value);
+  /** Adds a wire step that belongs to the plan step at hand; gives its offset. */
+  #addWireStep(number: number): number {
+    this.#planIndex.push(this.#first + this.#starts.length - 1);
+    const at = this.#memory.reserve(STEP_SIZE);
+    this.#memory.putWord(at, number);
+    return at;
   }
 
-  function encodeArg(at: number, k: number, arg: Arg, i: number): void {
-    if (arg.kind === "number") putArgument(at, k, KIND.immediate, arg.value);
-    else if (arg.kind === "open-flags") putArgument(at, k, KIND.immediate, data.openFlags(arg));
+  #placeArgument(k: number, arg: Arg): void {
+    if (typeof arg === "number" || typeof arg === "bigint") this.#setArgument(k, KIND.immediate, arg);
+    else if (typeof arg === "string") this.#setString(k, this.#data.putString(arg));
+    else if (arg.kind === "number") this.#setArgument(k, KIND.immediate, arg.value);
+    else if (arg.kind === "open-flags") this.#setArgument(k, KIND.immediate, openFlagsNumber(arg, this.arch));
     else if (arg.kind === "result") {
-      if (arg.step < first) putArgument(at, k, KIND.immediate, known(arg.step));
-      else putArgument(at, k, KIND.result, resultIndex(arg.step));
+      const known = this.known(arg);
+      if (known !== undefined) this.#setArgument(k, KIND.immediate, known);
+      else this.#setArgument(k, KIND.result, this.#callIndex(arg));
     } else if (arg.kind === "load") {
-      const offset = (data.buffers.get(arg.buffer) ?? 0) + arg.offset;
-      putArgument(at, k, arg.width === 4 ? KIND.load32 : KIND.load64, offset);
-    } else putArgument(at, k, KIND.data, data.offsetOf(arg, i));
+      const offset = (this.#data.buffers.get(arg.buffer) ?? 0) + arg.offset;
+      this.#setArgument(k, arg.width === 4 ? KIND.load32 : KIND.load64, offset);
+    } else {
+      const { offset, isString } = this.#data.put(arg);
+      if (isString) this.#setString(k, offset);
+      else this.#setArgument(k, KIND.data, offset);
+    }
   }
 
-  function skip(next: number | undefined, i: number): number {
-    if (next === undefined) return 0;
-    const from = main[i] as number;
-    const to = start[next - first];
+  #setArgument(k: number, kind: number, value: number | bigint): void {
+    this.#kinds[k] = kind;
+    this.#values[k] = value;
+  }
+
+  #setString(k: number, offset: number): void {
+    this.#setArgument(k, KIND.data, offset);
+    this.#strings |= 1 << k;
+  }
+
+  #putStep(step: InitStep): void {
+    this.#calls.push(this.#planIndex.length);
+    const at = this.#addWireStep(callNumber(step.call, this.arch));
+    const { bytes } = this.#memory;
+    for (let k = 0; k < step.args.length; k++) {
+      bytes[at + 4 + k] = this.#kinds[k] as number;
+      this.#memory.putInteger(at + 24 + 8 * k, 8, this.#values[k] as number | bigint);
+      if (this.#strings & (1 << k)) this.#stringArguments.push(at + 24 + 8 * k);
+    }
+    this.#strings = 0;
+    const { tolerate } = step;
+    bytes[at + 10] = tolerate.length;
+    bytes[at + 11] = step.closes ?? 0;
+    for (let k = 0; k < tolerate.length; k++)
+      this.#memory.putInteger(at + 16 + 2 * k, 2, errnoNumber(tolerate[k] as ErrnoName));
+  }
+
+  #putSkip(i: number, field: number, next: number): void {
+    const from = this.#calls[i] as number;
+    const to = this.#starts[next - this.#first];
     if (to === undefined || to <= from) throw new Error(`a jump to step ${next} leaves its batch`);
-    return to - from - 1;
+    this.#memory.putInteger(HEADER_SIZE + STEP_SIZE * from + field, 2, to - from - 1);
   }
 
-  function resultIndex(step: number): number {
-    const index = main[step - first];
+  #callIndex({ step }: Result): number {
+    const index = this.#calls[step - this.#first];
     if (index === undefined) throw new Error(`the result of step ${step} is used before it exists`);
     return index;
+  }
+
+  /** Puts header, steps, relocations and data together. */
+  assemble(content: (buffer: OutBuffer) => Uint8Array | undefined): Batch {
+    const data = this.#data;
+    const memory = this.#memory;
+    for (const at of this.#stringArguments) memory.add(at, data.stringsAt);
+    const left = [...data.buffers].flatMap(([buffer, offset]) => {
+      const bytes = content(buffer);
+      return bytes ? [{ bytes, offset }] : [];
+    });
+    const { relocations } = data;
+    const outLength = left.length > 0 ? data.outLength : 0;
+    const relocationsAt = memory.length;
+    const outAt = relocationsAt + ((4 * relocations.length + 7) & ~7);
+    const dataAt = outAt + outLength;
+    const bytes = new Uint8Array(dataAt + ((data.length - data.outLength + 7) & ~7));
+    bytes.set(memory.bytes.subarray(0, memory.length));
+    const words = new Uint32Array(bytes.buffer);
+    const isOutSent = left.length > 0 ? 1 : 0;
+    words.set([
+      MAGIC_BATCH,
+      this.#planIndex.length,
+      relocations.length,
+      data.length,
+      data.outLength,
+      isOutSent,
+    ]);
+    words.set(relocations, relocationsAt / 4);
+    for (const { bytes: given, offset } of left) bytes.set(given, outAt + offset);
+    data.copyTo(bytes.subarray(dataAt));
+    return { bytes, planIndex: this.#planIndex, buffers: data.buffers };
   }
 }
 
@@ -124,28 +220,11 @@ function callNumber(call: InitStep["call"], arch: Architecture): number {
     : syscallNumber(call as Exclude<InitStep["call"], keyof typeof OPERATIONS>, arch);
 }
 
-/** The memory of a batch, with everything but its steps. */
-function allocate(
-  steps: number,
-  { bytes: data, relocations, outLength }: DataLayout,
-): { readonly bytes: Uint8Array; readonly view: DataView; readonly stepsAt: number } {
-  const relocationsAt = HEADER_SIZE + STEP_SIZE * steps;
-  const dataAt = relocationsAt + ((4 * relocations.length + 7) & ~7);
-  const bytes = new Uint8Array(dataAt + ((data.length + 7) & ~7));
-  const view = new DataView(bytes.buffer);
-  const header = [MAGIC_BATCH, steps, relocations.length, data.length, 0, outLength];
-  for (let i = 0; i < header.length; i++) view.setUint32(4 * i, header[i] as number, true);
-  for (let i = 0; i < relocations.length; i++)
-    view.setUint32(relocationsAt + 4 * i, relocations[i] as number, true);
-  bytes.set(data, dataAt);
-  return { bytes, view, stepsAt: HEADER_SIZE };
-}
-
 export interface ReportHeader {
   readonly type: (typeof REPORT_TYPES)[number];
   /** Index of init's step that failed or forked; the number of steps after success. */
   readonly index: number;
-  /** errno of a failed step; pid of a fork. */
+  /** errno of a failed step; pid of a fork; number in init of a seccomp listener. */
   readonly value: number;
   readonly resultCount: number;
   readonly outLength: number;
@@ -165,14 +244,14 @@ export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
   };
 }
 
-/** The report that a step sends along with a seccomp listener: REPORT_SIZE bytes. */
-export function describeListener(): Pointee {
+/** The report that a step writes to tell the number of a seccomp listener: REPORT_SIZE bytes. */
+export function describeListener(listener: Result): Pointee {
   const type = REPORT_TYPES.indexOf("listening");
   return struct(
     u32("", { kind: "number", value: MAGIC_REPORT }),
     u32("type", { kind: "number", value: type, text: "listening" }),
     u32("", 0),
-    u32("", 0),
+    u32("fd", listener),
     u32("", 0),
     u32("", 0),
   );

@@ -74,7 +74,7 @@ describe.skipIf(!compiler)("init for aarch64", () => {
           );
           p.call("close", [directory]);
           p.call("close", [file], { tolerate: ["EBADF"] });
-          expect(p.length).toBe(5);
+          expect(p.length).toBe(4); // the directory is closed by the step that uses it
         }),
       );
       const value = await withEmulated((session) => {

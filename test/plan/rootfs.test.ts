@@ -14,6 +14,7 @@ import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "../..
 import { writeSysctls } from "../../src/compile/sysctl.ts";
 import { PlanBuilder } from "../../src/plan/build.ts";
 import { printPlan } from "../../src/plan/print.ts";
+import type { Plan } from "../../src/plan/step.ts";
 import type { Config } from "../../src/spec/config.ts";
 import { facts, NONE, type Theme, themes } from "./rootfs-themes.ts";
 
@@ -55,7 +56,8 @@ function print(theme: Theme): string {
   maskPaths(p, config, undefined);
   end("paths");
 
-  const lines = splitSteps(printPlan(p.build()), p.length);
+  const plan = p.build();
+  const lines = splitSteps(printPlan(plan), plan);
   let from = 0;
   const sections: string[] = [];
   for (const [part, to] of ends) {
@@ -66,19 +68,20 @@ function print(theme: Theme): string {
   return sections.join("");
 }
 
-/** One text a step: labels go with the step that they stand before. */
-function splitSteps(printed: string, count: number): readonly string[] {
-  const steps: string[] = [];
-  let labels = "";
-  for (const line of printed.split("\n")) {
-    if (line.startsWith("label ")) labels += `${line}\n`;
-    else if (line !== "") {
-      steps.push(`${labels}${line}\n`);
-      labels = "";
-    }
-  }
-  expect(steps).toHaveLength(count);
-  return steps;
+/** One text a step: labels go with the step that they stand before, and what a step closes with that step. */
+function splitSteps(printed: string, { steps }: Plan): readonly string[] {
+  const lines = printed.split("\n").filter((line) => line !== "");
+  const texts = steps.map((step) => {
+    const labels = lines.findIndex((line) => !line.startsWith("label "));
+    const closes =
+      step.lane === "init" ? step.args.filter((_, k) => ((step.closes ?? 0) >> k) & 1).length : 0;
+    return lines
+      .splice(0, labels + 1 + closes)
+      .map((line) => `${line}\n`)
+      .join("");
+  });
+  expect(lines.filter((line) => !line.startsWith("label "))).toEqual([]);
+  return texts;
 }
 
 describe("golden plans of the root file system", () => {
