@@ -8,10 +8,11 @@
 //           u16 errnos[4], u64 arguments[6]
 //           relocations: u32 offsets in the data where the data's address is added; padded to 8 bytes
 //           data, without the out area unless that is sent, padded to 8 bytes
-//   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked, 3 listening), index, i32 errno (forked: pid;
-//           listening: descriptor), u32 number of results, length of the out area without the zeros at its end;
-//           i64 results; that part of the out area
-//           Type 3 is no answer of init's own: a plan writes it in the middle of a batch (see describeListener).
+//   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked, 3 listening), index, i32 errno (forked: pid),
+//           u32 number of results, length of the out area without the zeros at its end; i64 results; that part of the
+//           out area
+//           Type 3 is no answer of init's own: a plan sends it in the middle of a batch, with descriptors (see
+//           describeListener).
 import { type ErrnoName, errnoNumber } from "../linux/errno.ts";
 import { type Architecture, syscallNumber } from "../linux/syscalls.ts";
 import { struct, u32 } from "./build.ts";
@@ -224,7 +225,7 @@ export interface ReportHeader {
   readonly type: (typeof REPORT_TYPES)[number];
   /** Index of init's step that failed or forked; the number of steps after success. */
   readonly index: number;
-  /** errno of a failed step; pid of a fork; number in init of a seccomp listener. */
+  /** errno of a failed step; pid of a fork. */
   readonly value: number;
   readonly resultCount: number;
   readonly outLength: number;
@@ -244,14 +245,14 @@ export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
   };
 }
 
-/** The report that a step writes to tell the number of a seccomp listener: REPORT_SIZE bytes. */
-export function describeListener(listener: Result): Pointee {
+/** The report that a step sends along with a seccomp listener: REPORT_SIZE bytes. */
+export function describeListener(): Pointee {
   const type = REPORT_TYPES.indexOf("listening");
   return struct(
     u32("", { kind: "number", value: MAGIC_REPORT }),
     u32("type", { kind: "number", value: type, text: "listening" }),
     u32("", 0),
-    u32("fd", listener),
+    u32("", 0),
     u32("", 0),
     u32("", 0),
   );
