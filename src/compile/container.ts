@@ -55,11 +55,15 @@ export interface ContainerPlan {
   readonly passwd: OutBuffer | undefined;
 }
 
-/** From the spawn of init to the moment at which it waits for `start`. */
+/**
+ * From the spawn of init to the moment at which it waits for `start`. `begin` is called once in between, with the steps
+ * up to the fork: they can be run while the rest is compiled.
+ */
 export function compileContainer(
   config: RunnableConfig,
   facts: Facts,
   options: ContainerOptions,
+  begin: (plan: Plan) => void = () => {},
 ): ContainerPlan {
   const p = new PlanBuilder();
   const { process } = config;
@@ -83,6 +87,7 @@ export function compileContainer(
   if (has("user")) becomeRoot(p);
   createNamespaces(p, config, namespaces);
   forkContainer(p, cgroup); // pid and time namespaces take effect in the child
+  begin(p.build());
   p.host({ do: "record-process" }); // from here on `delete --force` finds it
   p.host({ do: "write-late-limits" });
   if (config.linux?.intelRdt) joinResctrlGroup(p); // after record-process; a process that is forked later is in it too

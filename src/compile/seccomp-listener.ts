@@ -3,8 +3,8 @@
 // a child that init makes before, which shares its table of descriptors and is under no filter.
 import { errnoNumber } from "../linux/errno.ts";
 import { load, NULL, openFlags, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import { describeListener, REPORT_SIZE } from "../plan/report.ts";
 import type { LoadArg, NumberArg, Result } from "../plan/step.ts";
-import { describeListener, REPORT_SIZE } from "../plan/wire.ts";
 import { ALL_BITS } from "./mount-target.ts";
 import { describeRights, RIGHTS_SIZE, sendRights } from "./scm-rights.ts";
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { findUserUnit, planSelfJoin } from "../cgroup/self-join.ts";
+import { planSelfJoin } from "../cgroup/self-join.ts";
 import { compileContainer, compileStart } from "../compile/container.ts";
 import { holdProcess } from "../compile/process.ts";
 import type { Context } from "../context.ts";
@@ -10,8 +10,8 @@ import { messageOf, TsruncError } from "../errors.ts";
 import { connectConsoleSocket } from "../host/console.ts";
 import { copyUp } from "../host/copy-up.ts";
 import { closeFd } from "../host/fd.ts";
-import { runHooks } from "../host/hooks.ts";
 import { openIdNamespaces } from "../host/id-namespaces.ts";
+import { sendAll } from "../host/init-socket.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
 import { mapIds } from "../host/map-ids.ts";
 import { type MovedDevices, moveNetDevices } from "../host/net-devices.ts";
@@ -22,18 +22,26 @@ import { readProcessStat } from "../host/process-stat.ts";
 import { createResctrl, joinResctrl } from "../host/resctrl.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
 import { loadFilter } from "../host/seccomp.ts";
-import { closeSession, encodeSteps, openSession, runPlan, type Session, sendAll } from "../host/session.ts";
+import {
+  beginPlan,
+  closeSession,
+  encodeSteps,
+  openSession,
+  runPlan,
+  type Session,
+  takeAnswer,
+} from "../host/session.ts";
 import { openStartSocket } from "../host/start-socket.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import { describeSteps, tellSource } from "../plan/print.ts";
 import type { HostStep, InitStep } from "../plan/step.ts";
 import { adoptLauncher, limitProcesses, openCgroup } from "./cgroup.ts";
+import { runCreateHooks } from "./create-hooks.ts";
 import { destroyContainer } from "./delete.ts";
 import { withNewContainer } from "./lock.ts";
 import { makeNotifyDirectory } from "./notify.ts";
 import { containerEnv, firstRecord, type Prepared } from "./prepare.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
-import { describeState } from "./state.ts";
 import { writeRecord } from "./store.ts";
 
 export interface CreateExtras {
@@ -131,16 +139,14 @@ class Made {
     this.#session = session;
     const { id, noPivot, noNewKeyring } = options;
     const join = planSelfJoin(cgroup.record);
-    const compiled = compileContainer(config, facts, {
-      id,
-      noPivot,
-      noNewKeyring,
-      consoleSocket,
-      cgroup: join,
-      idNamespaces,
+    const perform = (step: HostStep): void => this.#perform(session, step);
+    const planOptions = { id, noPivot, noNewKeyring, consoleSocket, cgroup: join, idNamespaces };
+    let next = 0;
+    const compiled = compileContainer(config, facts, planOptions, (plan) => {
+      next = beginPlan(session, plan, perform);
     });
     ctx.log.debug(`the plan is compiled: ${compiled.plan.steps.length} steps`);
-    runPlan(session, compiled.plan, (step) => this.#perform(session, step));
+    runPlan(session, compiled.plan, perform, next);
     ctx.log.debug(`the container is set up, its first process is ${session.pid}`);
     const passwd = compiled.passwd && session.outputs.get(compiled.passwd);
     const env = containerEnv(ctx, config, passwd);
@@ -171,7 +177,7 @@ class Made {
 
   #perform(session: Session, step: HostStep): void {
     const { action } = step;
-    const { cgroup, config, facts } = this.#prepared;
+    const { cgroup } = this.#prepared;
     const { libc, launcherPid } = session.init;
     switch (action.do) {
       case "write-proc":
@@ -209,31 +215,16 @@ class Made {
       case "copy-up":
         copyUp(session, action, step.source);
         return;
-      case "run-hooks": {
-        // prestart hooks belong to `start` in the spec's words, where the container is `created`.
-        const status = action.kind === "prestart" ? "created" : "creating";
-        const pid = action.inContainer && this.#record.hasOwnPidNamespace ? 1 : this.#record.pid;
-        runHooks(this.#ctx, action.kind, config.hooks?.[action.kind as "prestart"], {
-          state: JSON.stringify(describeState({ ...this.#record, pid }, status)),
-          cwd: action.inContainer ? facts.rootfs : facts.bundle,
-          ...(action.inContainer
-            ? {
-                container: {
-                  pid: session.pid,
-                  cgroup: planSelfJoin(cgroup.record),
-                  unit: findUserUnit(cgroup.record),
-                },
-              }
-            : {}),
-        });
+      case "run-hooks":
+        runCreateHooks(this.#ctx, this.#prepared, { record: this.#record, pid: session.pid }, action);
         return;
-      }
     }
   }
 
   /** Removes everything that was made; what cannot be removed is told, and found by `delete --force`. */
   undo(): void {
     try {
+      this.#learnPid();
       // While their namespace is there: virtual devices end with it.
       for (const problem of this.#devices?.giveBack() ?? []) this.#ctx.log.warn(problem);
       if (this.#session) closeSession(this.#session); // init ends
@@ -248,6 +239,15 @@ class Made {
     if (this.#init && !this.#session?.pid) this.#init.libc.waitpid(this.#init.launcherPid, null, 0);
     if (this.#init && this.#session?.pid) this.#init.libc.waitpid(this.#session.pid, null, 0);
     this.#session = undefined;
+  }
+
+  /** The container's process may have been made by a batch whose answer was not waited for. */
+  #learnPid(): void {
+    try {
+      if (this.#session) takeAnswer(this.#session);
+    } catch (error) {
+      if (!(error instanceof TsruncError)) throw error; // a failed step: the error that led here is told
+    }
   }
 
   close(): void {

@@ -6,14 +6,15 @@ import type { Context } from "../context.ts";
 import { SyscallError } from "../errors.ts";
 import { TCGETS, TCSETS, TERMIOS_SIZE } from "../linux/termios.ts";
 import { NULL, PlanBuilder } from "../plan/build.ts";
+import { REPORT_SIZE } from "../plan/report.ts";
 import type { InitStep } from "../plan/step.ts";
-import { REPORT_SIZE } from "../plan/wire.ts";
 import { closeFd } from "./fd.ts";
+import { sendAll } from "./init-socket.ts";
 import { type Launched, launchInit } from "./launch.ts";
 import { openPipe } from "./pipe.ts";
 import { readArchitecture } from "./probe.ts";
 import { reapChild } from "./process.ts";
-import { closeSession, encodeSteps, openSession, type Session, sendAll } from "./session.ts";
+import { closeSession, encodeSteps, openSession, type Session } from "./session.ts";
 
 const EINTR = 4;
 const ALL_SIGNALS = new Uint8Array(8).fill(0xff);

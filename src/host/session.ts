@@ -1,18 +1,24 @@
 // Drives init: sends the steps of the init lane in batches, does the steps of the host lane in between.
-import { TsruncError } from "../errors.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import { stepError } from "../plan/print.ts";
+import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/report.ts";
 import type { HostStep, InitStep, OutBuffer, Plan, Step } from "../plan/step.ts";
-import { type Batch, decodeReportHeader, encodeBatch, REPORT_SIZE, type ReportHeader } from "../plan/wire.ts";
+import { type Batch, encodeBatch } from "../plan/wire.ts";
 import { closeFd, setReceiveTimeout } from "./fd.ts";
+import { BATCH_TIMEOUT_MS, receive, receiveUnlessEnded, sendAll } from "./init-socket.ts";
 import type { Launched } from "./launch.ts";
-import { describeEnd, reapChild } from "./process.ts";
+import { reapChild } from "./process.ts";
 import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
-import { receiveDescriptors } from "./unix-socket.ts";
 
-const EINTR = 4;
 const EAGAIN = 11;
-const MSG_NOSIGNAL = 0x4000;
+
+interface Unanswered {
+  readonly batch: Batch;
+  readonly steps: readonly InitStep[];
+  /** Index of the first step in its plan. */
+  readonly first: number;
+  readonly attempt: number;
+}
 
 /** A conversation with one init. */
 export interface Session {
@@ -24,12 +30,11 @@ export interface Session {
   readonly outputs: Map<OutBuffer, Uint8Array>;
   /** Pid (on the host) of the process that the fork step made; 0 before. */
   pid: number;
+  /** A batch whose answer has not been waited for yet. */
+  unanswered: Unanswered | undefined;
   /** Instead of running a step, fail it with an errno: for tests. */
   readonly injectFailure?: (step: Step, index: number) => number | undefined;
 }
-
-/** Longest time that init may take for one batch, in milliseconds: a mount of a slow network file system fits. */
-const BATCH_TIMEOUT_MS = 120_000;
 
 export function openSession(
   init: Launched,
@@ -43,6 +48,7 @@ export function openSession(
     results: new Map(),
     outputs: new Map(),
     pid: 0,
+    unanswered: undefined,
     ...(injectFailure ? { injectFailure } : {}),
   };
 }
@@ -53,12 +59,22 @@ export function closeSession(session: Session): void {
 }
 
 /**
- * Runs a plan from its first to its last step. Throws the error of the step that failed; what was made before it
- * is the caller's to undo.
+ * Runs a plan from its first to its last step, or from where {@link beginPlan} has left off. Throws the error of the
+ * step that failed; what was made before it is the caller's to undo.
  */
-export function runPlan(session: Session, plan: Plan, perform: (step: HostStep) => void): void {
-  let i = 0;
+export function runPlan(session: Session, plan: Plan, perform: (step: HostStep) => void, from = 0): void {
+  beginPlan(session, plan, perform, from);
+  takeAnswer(session);
+}
+
+/**
+ * Runs a plan as far as it is known, without waiting for the answer to its last batch, so that the rest can be
+ * compiled meanwhile. Gives the index of the step that comes next.
+ */
+export function beginPlan(session: Session, plan: Plan, perform: (step: HostStep) => void, from = 0): number {
+  let i = from;
   while (i < plan.steps.length) {
+    takeAnswer(session);
     const step = plan.steps[i] as Step;
     if (step.lane === "host") {
       const errno = session.injectFailure?.(step, i);
@@ -69,9 +85,10 @@ export function runPlan(session: Session, plan: Plan, perform: (step: HostStep) 
     }
     let end = i + 1;
     while (end < plan.steps.length && plan.steps[end]?.lane === "init") end++;
-    runBatch(session, plan.steps.slice(i, end) as InitStep[], i);
+    sendBatch(session, plan.steps.slice(i, end) as InitStep[], i);
     i = end;
   }
+  return i;
 }
 
 /** A look-up below a directory fails with EAGAIN when something is renamed or mounted anywhere meanwhile (openat2(2)). */
@@ -79,8 +96,22 @@ const LOOKUP_ATTEMPTS = 128;
 
 /** Runs consecutive steps of the init lane as one batch; `first` is the index of the first one in its plan. */
 export function runBatch(session: Session, steps: readonly InitStep[], first: number, attempt = 1): void {
+  sendBatch(session, steps, first, attempt);
+  takeAnswer(session);
+}
+
+/** As {@link runBatch}, but does not wait: {@link takeAnswer} does, and must come before the next batch. */
+function sendBatch(session: Session, steps: readonly InitStep[], first: number, attempt = 1): void {
   const batch = encodeSteps(session, steps, first);
   sendAll(session, batch.bytes);
+  session.unanswered = { batch, steps, first, attempt };
+}
+
+/** Waits for the answer to a batch that was sent, if there is one. Throws the error of the step that failed. */
+export function takeAnswer(session: Session): void {
+  if (session.unanswered === undefined) return;
+  const { batch, steps, first, attempt } = session.unanswered;
+  session.unanswered = undefined;
   const fork = steps.findIndex((step) => step.call === "fork");
   let hasPid = false;
   const takeFork = (header: ReportHeader): void => {
@@ -161,56 +192,6 @@ function failingStep(step: InitStep, errno: number): InitStep {
 
 function injectedStep(step: HostStep): InitStep {
   return { lane: "init", call: "check", args: [], source: step.source, tolerate: [] };
-}
-
-/** Sends a whole batch. */
-export function sendAll(session: Session, bytes: Uint8Array): void {
-  const { libc, socket } = session.init;
-  let rest = bytes;
-  while (rest.length > 0) {
-    const sent = libc.send(socket, rest, rest.length, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (libc.errno() === EINTR) continue;
-      throw lostInit(session);
-    }
-    rest = rest.subarray(sent);
-  }
-}
-
-/** Receives exactly `length` bytes from init. */
-function receive(session: Session, length: number): Uint8Array {
-  const bytes = receiveUnlessEnded(session, length);
-  if (bytes === undefined) throw lostInit(session);
-  return bytes;
-}
-
-/**
- * Receives exactly `length` bytes from init; undefined if it has closed its end before the first of them. Descriptors
- * that come with them are added to `fds`.
- */
-function receiveUnlessEnded(session: Session, length: number, fds?: number[]): Uint8Array | undefined {
-  const { libc, socket } = session.init;
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  while (at < length) {
-    const part = bytes.subarray(at);
-    const got = fds ? receiveDescriptors(libc, socket, part, fds) : libc.recv(socket, part, part.length, 0);
-    if (got < 0 && libc.errno() === EINTR) continue;
-    if (got < 0 && libc.errno() === EAGAIN)
-      throw new TsruncError(`init did not answer within ${BATCH_TIMEOUT_MS / 1000} seconds`);
-    if (got === 0 && at === 0) return undefined;
-    if (got <= 0) throw lostInit(session);
-    at += got;
-  }
-  return bytes;
-}
-
-/** The error for an init that is gone: killed from outside, for example by a memory limit. */
-function lostInit(session: Session): TsruncError {
-  const pid = session.pid === 0 ? session.init.launcherPid : session.pid;
-  return new TsruncError(
-    `the container's init process ended before it was set up: ${describeEnd(session.init.libc, pid)}`,
-  );
 }
 
 function takeResults(session: Session, batch: Batch, done: number, bytes: Uint8Array, count: number): void {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Libc, loadLibc } from "../../native-bindings/libc.ts";
 import type { Context } from "../context.ts";
 import { SyscallError } from "../errors.ts";
-import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/wire.ts";
+import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/report.ts";
 import { closeFd } from "./fd.ts";
 import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
 import { callOnPath, connectSocket, openStreamSocket, receiveDescriptors } from "./unix-socket.ts";

@@ -2,13 +2,15 @@
 import { TsruncError } from "../errors.ts";
 import { describeSignal } from "../linux/signal-text.ts";
 import { stepError } from "../plan/print.ts";
+import { decodeReportHeader, REPORT_SIZE } from "../plan/report.ts";
 import type { InitStep } from "../plan/step.ts";
-import { type Batch, decodeReportHeader, REPORT_SIZE } from "../plan/wire.ts";
+import type { Batch } from "../plan/wire.ts";
+import { sendAll } from "./init-socket.ts";
 import { killTree } from "./kill-tree.ts";
 import { readSome, setNonBlocking, writeSome } from "./pipe.ts";
 import { decodePollFds, encodePollFds, POLLIN, POLLOUT } from "./poller.ts";
 import { reapChild } from "./process.ts";
-import { encodeSteps, type Session, sendAll } from "./session.ts";
+import { encodeSteps, type Session } from "./session.ts";
 import { openPidfd } from "./signal.ts";
 
 const MSG_DONTWAIT = 0x40;

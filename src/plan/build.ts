@@ -58,7 +58,12 @@ export function openFlags(...names: readonly OpenFlag[]): OpenFlagsArg {
 }
 
 export function struct(...fields: readonly Field[]): Pointee {
-  return { kind: "struct", fields };
+  return { kind: "struct", fields, takesResults: fields.some(takesResult) };
+}
+
+function takesResult({ value }: Field): boolean {
+  if (typeof value !== "object") return false;
+  return value.kind === "result" || (value.kind === "struct" && value.takesResults);
 }
 
 export function u32(name: string, value: Field["value"]): Field {

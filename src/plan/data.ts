@@ -35,6 +35,8 @@ export interface DataOwner {
   store(result: Result, offset: number, width: 4 | 8): void;
 }
 
+type Struct = Pointee & { readonly kind: "struct" };
+
 /** A string stands at an offset that is known only at the end: see {@link BatchData.stringsAt}. */
 export interface Placed {
   readonly offset: number;
@@ -92,22 +94,29 @@ export class BatchData {
     return at;
   }
 
-  /** Offset of a pointee in the data. One that is shared by steps has one place, unless calls must fill it in first. */
+  /** Offset of a pointee in the data. One that is put before has one place. */
   put(pointee: Pointee): Placed {
     if (pointee.kind === "string") return { offset: this.putString(pointee.value), isString: true };
     if (pointee.kind === "buffer") return { offset: this.buffers.get(pointee) as number, isString: false };
-    const found = this.#placed.get(pointee);
-    if (found !== undefined) return { offset: found, isString: false };
-    if (pointee.kind === "struct") return { offset: this.#putStruct(pointee), isString: false };
-    const at = this.#structs.reserve(
-      pointee.kind === "bytes" ? pointee.value.length : 8 * (pointee.values.length + 1),
-    );
-    if (pointee.kind === "bytes") this.#structs.putBytes(at, pointee.value);
-    else
-      for (let i = 0; i < pointee.values.length; i++)
-        this.#putPointer(at + 8 * i, { offset: this.putString(pointee.values[i] as string), isString: true });
+    const offset = this.#placed.get(pointee) ?? this.#place(pointee);
+    return { offset, isString: false };
+  }
+
+  /** As {@link put}, for a structure that takes results: another step's stores into it may be jumped over. */
+  putAnew(pointee: Struct): Placed {
+    return { offset: this.#place(pointee), isString: false };
+  }
+
+  #place(pointee: Exclude<Pointee, OutBuffer | { kind: "string" }>): number {
+    const at = this.#structs.reserve(sizeOf(pointee));
     this.#placed.set(pointee, this.outLength + at);
-    return { offset: this.outLength + at, isString: false };
+    if (pointee.kind === "bytes") this.#structs.putBytes(at, pointee.value);
+    else if (pointee.kind === "struct") this.#putFields(at, pointee.fields);
+    else {
+      for (const [i, value] of pointee.values.entries())
+        this.#putPointer(at + 8 * i, { offset: this.putString(value), isString: true });
+    }
+    return this.outLength + at;
   }
 
   #putPointer(at: number, target: Placed): void {
@@ -116,36 +125,25 @@ export class BatchData {
     this.relocations.push(this.outLength + at);
   }
 
-  #putStruct(pointee: Pointee & { kind: "struct" }): number {
-    const { fields } = pointee;
-    let size = 0;
-    for (const field of fields) size += field.width;
-    const at = this.#structs.reserve(size);
-    let isComplete = true;
+  #putFields(at: number, fields: readonly Field[]): void {
     let offset = at;
     for (const { value, width } of fields) {
       if (typeof value !== "object") this.#structs.putInteger(offset, width, value);
       else if (value.kind === "number") this.#structs.putInteger(offset, width, value.value);
       else if (value.kind === "open-flags")
         this.#structs.putInteger(offset, width, openFlagsNumber(value, this.#owner.arch));
-      else if (value.kind === "result") isComplete = this.#putResult(offset, width, value) && isComplete;
+      else if (value.kind === "result") this.#putResult(offset, width, value);
+      else if (value.kind === "struct" && value.takesResults) this.#putPointer(offset, this.putAnew(value));
       else this.#putPointer(offset, this.put(value));
       offset += width;
     }
-    if (isComplete) this.#placed.set(pointee, this.outLength + at);
-    return this.outLength + at;
   }
 
-  /** Gives whether the value is known already. */
-  #putResult(offset: number, width: Field["width"], result: Result): boolean {
+  #putResult(offset: number, width: Field["width"], result: Result): void {
     const known = this.#owner.known(result);
-    if (known !== undefined) {
-      this.#structs.putInteger(offset, width, known);
-      return true;
-    }
-    if (width !== 4 && width !== 8) throw new Error("a result takes 4 or 8 bytes");
-    this.#owner.store(result, this.outLength + offset, width);
-    return false;
+    if (known !== undefined) this.#structs.putInteger(offset, width, known);
+    else if (width !== 4 && width !== 8) throw new Error("a result takes 4 or 8 bytes");
+    else this.#owner.store(result, this.outLength + offset, width);
   }
 
   /** Where the strings begin, once everything is put. */
@@ -164,6 +162,14 @@ export class BatchData {
     target.set(this.#structs.bytes.subarray(0, this.#structs.length));
     new TextEncoder().encodeInto(this.#text, target.subarray(this.stringsAt - this.outLength));
   }
+}
+
+function sizeOf(pointee: Exclude<Pointee, OutBuffer | { kind: "string" }>): number {
+  if (pointee.kind === "bytes") return pointee.value.length;
+  if (pointee.kind === "strings") return 8 * (pointee.values.length + 1);
+  let size = 0;
+  for (const field of pointee.fields) size += field.width;
+  return size;
 }
 
 function isPointee(value: Field["value"]): value is Pointee {

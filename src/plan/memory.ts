@@ -3,10 +3,11 @@
 
 const TWO_32 = 2 ** 32;
 
+/** `bytes` and `words` are other arrays after each growth. */
 export class Memory {
   bytes: Uint8Array;
   #halves: Uint16Array;
-  #words: Uint32Array;
+  words: Uint32Array;
   #length = 0;
 
   /** `capacity`: bytes to begin with, a multiple of 8. */
@@ -14,7 +15,7 @@ export class Memory {
     const buffer = new ArrayBuffer(capacity);
     this.bytes = new Uint8Array(buffer);
     this.#halves = new Uint16Array(buffer);
-    this.#words = new Uint32Array(buffer);
+    this.words = new Uint32Array(buffer);
   }
 
   /** Bytes that are reserved. */
@@ -36,7 +37,7 @@ export class Memory {
     bytes.set(this.bytes);
     this.bytes = bytes;
     this.#halves = new Uint16Array(buffer);
-    this.#words = new Uint32Array(buffer);
+    this.words = new Uint32Array(buffer);
   }
 
   putBytes(at: number, value: Uint8Array): void {
@@ -48,28 +49,23 @@ export class Memory {
     this.#halves[at >> 1] = value;
   }
 
-  /** At an offset that is a multiple of 4. */
-  putWord(at: number, value: number): void {
-    this.#words[at >> 2] = value;
-  }
-
   /** The low bytes of an integer, at a multiple of its width; negative ones in two's complement. */
   putInteger(at: number, width: 1 | 2 | 4 | 8, value: number | bigint): void {
     if (at % width !== 0) throw new Error("an integer stands at a multiple of its width");
     if (typeof value === "bigint") {
       this.putInteger(at, width === 8 ? 4 : width, Number(BigInt.asUintN(32, value)));
-      if (width === 8) this.putWord(at + 4, Number(BigInt.asUintN(32, value >> 32n)));
+      if (width === 8) this.words[(at >> 2) + 1] = Number(BigInt.asUintN(32, value >> 32n));
       return;
     }
     // An element of a typed array is the value modulo its size, for every number that a double holds exactly.
     if (width === 1) this.bytes[at] = value;
     else if (width === 2) this.#halves[at >> 1] = value;
-    else this.#words[at >> 2] = value;
-    if (width === 8) this.#words[(at >> 2) + 1] = Math.floor(value / TWO_32);
+    else this.words[at >> 2] = value;
+    if (width === 8) this.words[(at >> 2) + 1] = Math.floor(value / TWO_32);
   }
 
   /** Adds to an unsigned number below 2^32. */
   add(at: number, value: number): void {
-    this.#words[at >> 2] = (this.#words[at >> 2] as number) + value;
+    this.words[at >> 2] = (this.words[at >> 2] as number) + value;
   }
 }

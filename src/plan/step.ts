@@ -68,7 +68,12 @@ export type Pointee =
   | { readonly kind: "string"; readonly value: string }
   | { readonly kind: "bytes"; readonly value: Uint8Array; readonly text: string }
   | { readonly kind: "strings"; readonly values: readonly string[] }
-  | { readonly kind: "struct"; readonly fields: readonly Field[] }
+  | {
+      readonly kind: "struct";
+      readonly fields: readonly Field[];
+      /** A field is the result of another step. */
+      readonly takesResults: boolean;
+    }
   | OutBuffer;
 
 /** A value that an earlier call left in an out buffer (`width` 4: a signed int). */

@@ -15,20 +15,16 @@
 //           describeListener).
 import { type ErrnoName, errnoNumber } from "../linux/errno.ts";
 import { type Architecture, syscallNumber } from "../linux/syscalls.ts";
-import { struct, u32 } from "./build.ts";
 import { BatchData, openFlagsNumber } from "./data.ts";
 import { Memory } from "./memory.ts";
-import type { Arg, InitStep, OutBuffer, Pointee, Result } from "./step.ts";
+import type { Arg, InitStep, OutBuffer, Result } from "./step.ts";
 
 export const HEADER_SIZE = 32;
-export const REPORT_SIZE = 24;
 const STEP_SIZE = 72;
 const MAGIC_BATCH = 0x42525354;
-const MAGIC_REPORT = 0x52525354;
-
-const REPORT_TYPES = ["done", "failed", "forked", "listening"] as const;
 
 const OPERATIONS = { store: 0xffff0001, check: 0xffff0002, fork: 0xffff0003, serve: 0xffff0004 } as const;
+const TWO_32 = 2 ** 32;
 const KIND = { immediate: 0, data: 1, result: 2, load32: 3, load64: 4 } as const;
 
 export interface Batch {
@@ -69,11 +65,6 @@ class BatchEncoder {
   readonly #planIndex: number[] = [];
   /** Offsets, in the memory, of arguments that are offsets among the strings. */
   readonly #stringArguments: number[] = [];
-  // The arguments of the step at hand: they are placed first, which may add steps that go before it.
-  readonly #kinds: number[] = [0, 0, 0, 0, 0, 0];
-  readonly #values: (number | bigint)[] = [0, 0, 0, 0, 0, 0];
-  #strings = 0;
-
   constructor(
     steps: readonly InitStep[],
     first: number,
@@ -104,7 +95,9 @@ class BatchEncoder {
   encode(): void {
     for (const step of this.#steps) {
       this.#starts.push(this.#planIndex.length);
-      for (let k = 0; k < step.args.length; k++) this.#placeArgument(k, step.args[k] as Arg);
+      // What has to be written before the call is a step before it.
+      for (const arg of step.args)
+        if (typeof arg === "object" && arg.kind === "struct" && arg.takesResults) this.#data.putAnew(arg);
       this.#putStep(step);
     }
     this.#starts.push(this.#planIndex.length);
@@ -119,54 +112,60 @@ class BatchEncoder {
   #addWireStep(number: number): number {
     this.#planIndex.push(this.#first + this.#starts.length - 1);
     const at = this.#memory.reserve(STEP_SIZE);
-    this.#memory.putWord(at, number);
+    this.#memory.words[at >> 2] = number;
     return at;
   }
 
-  #placeArgument(k: number, arg: Arg): void {
-    if (typeof arg === "number" || typeof arg === "bigint") this.#setArgument(k, KIND.immediate, arg);
-    else if (typeof arg === "string") this.#setString(k, this.#data.putString(arg));
-    else if (arg.kind === "number") this.#setArgument(k, KIND.immediate, arg.value);
-    else if (arg.kind === "open-flags") this.#setArgument(k, KIND.immediate, openFlagsNumber(arg, this.arch));
-    else if (arg.kind === "result") {
-      const known = this.known(arg);
-      if (known !== undefined) this.#setArgument(k, KIND.immediate, known);
-      else this.#setArgument(k, KIND.result, this.#callIndex(arg));
-    } else if (arg.kind === "load") {
-      const offset = (this.#data.buffers.get(arg.buffer) ?? 0) + arg.offset;
-      this.#setArgument(k, arg.width === 4 ? KIND.load32 : KIND.load64, offset);
-    } else {
-      const { offset, isString } = this.#data.put(arg);
-      if (isString) this.#setString(k, offset);
-      else this.#setArgument(k, KIND.data, offset);
-    }
-  }
-
-  #setArgument(k: number, kind: number, value: number | bigint): void {
-    this.#kinds[k] = kind;
-    this.#values[k] = value;
-  }
-
-  #setString(k: number, offset: number): void {
-    this.#setArgument(k, KIND.data, offset);
-    this.#strings |= 1 << k;
-  }
-
-  #putStep(step: InitStep): void {
+  // Hundreds of steps go through this in an interpreter: plain stores where a value is plain.
+  #putStep({ call, args, tolerate, closes }: InitStep): void {
     this.#calls.push(this.#planIndex.length);
-    const at = this.#addWireStep(callNumber(step.call, this.arch));
-    const { bytes } = this.#memory;
-    for (let k = 0; k < step.args.length; k++) {
-      bytes[at + 4 + k] = this.#kinds[k] as number;
-      this.#memory.putInteger(at + 24 + 8 * k, 8, this.#values[k] as number | bigint);
-      if (this.#strings & (1 << k)) this.#stringArguments.push(at + 24 + 8 * k);
+    const at = this.#addWireStep(callNumber(call, this.arch));
+    const { bytes, words } = this.#memory;
+    for (let k = 0; k < args.length; k++) {
+      const arg = args[k] as Arg;
+      const valueAt = at + 24 + 8 * k;
+      if (typeof arg === "number" && arg >= 0 && arg < TWO_32) words[valueAt >> 2] = arg;
+      else if (typeof arg === "string") {
+        bytes[at + 4 + k] = KIND.data;
+        words[valueAt >> 2] = this.#data.putString(arg);
+        this.#stringArguments.push(valueAt);
+      } else bytes[at + 4 + k] = this.#putArgument(valueAt, arg);
     }
-    this.#strings = 0;
-    const { tolerate } = step;
+    if (closes !== undefined) bytes[at + 11] = closes;
+    if (tolerate.length === 0) return;
     bytes[at + 10] = tolerate.length;
-    bytes[at + 11] = step.closes ?? 0;
     for (let k = 0; k < tolerate.length; k++)
       this.#memory.putInteger(at + 16 + 2 * k, 2, errnoNumber(tolerate[k] as ErrnoName));
+  }
+
+  /** Writes the value of an argument that is no plain one, and gives its kind. */
+  #putArgument(at: number, arg: Exclude<Arg, string>): number {
+    if (typeof arg !== "object") return this.#putValue(at, KIND.immediate, arg);
+    switch (arg.kind) {
+      case "number":
+        return this.#putValue(at, KIND.immediate, arg.value);
+      case "open-flags":
+        return this.#putValue(at, KIND.immediate, openFlagsNumber(arg, this.arch));
+      case "result": {
+        const known = this.known(arg);
+        if (known !== undefined) return this.#putValue(at, KIND.immediate, known);
+        return this.#putValue(at, KIND.result, this.#callIndex(arg));
+      }
+      case "load": {
+        const offset = (this.#data.buffers.get(arg.buffer) ?? 0) + arg.offset;
+        return this.#putValue(at, arg.width === 4 ? KIND.load32 : KIND.load64, offset);
+      }
+      default: {
+        const { offset, isString } = this.#data.put(arg);
+        if (isString) this.#stringArguments.push(at);
+        return this.#putValue(at, KIND.data, offset);
+      }
+    }
+  }
+
+  #putValue(at: number, kind: number, value: number | bigint): number {
+    this.#memory.putInteger(at, 8, value);
+    return kind;
   }
 
   #putSkip(i: number, field: number, next: number): void {
@@ -219,41 +218,4 @@ function callNumber(call: InitStep["call"], arch: Architecture): number {
   return call in OPERATIONS
     ? OPERATIONS[call as keyof typeof OPERATIONS]
     : syscallNumber(call as Exclude<InitStep["call"], keyof typeof OPERATIONS>, arch);
-}
-
-export interface ReportHeader {
-  readonly type: (typeof REPORT_TYPES)[number];
-  /** Index of init's step that failed or forked; the number of steps after success. */
-  readonly index: number;
-  /** errno of a failed step; pid of a fork. */
-  readonly value: number;
-  readonly resultCount: number;
-  readonly outLength: number;
-}
-
-/** Decodes the first REPORT_SIZE bytes of a report. */
-export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, REPORT_SIZE);
-  const type = REPORT_TYPES[view.getUint32(4, true)];
-  if (view.getUint32(0, true) !== MAGIC_REPORT || type === undefined) throw new Error("init sent no report");
-  return {
-    type,
-    index: view.getUint32(8, true),
-    value: view.getInt32(12, true),
-    resultCount: view.getUint32(16, true),
-    outLength: view.getUint32(20, true),
-  };
-}
-
-/** The report that a step sends along with a seccomp listener: REPORT_SIZE bytes. */
-export function describeListener(): Pointee {
-  const type = REPORT_TYPES.indexOf("listening");
-  return struct(
-    u32("", { kind: "number", value: MAGIC_REPORT }),
-    u32("type", { kind: "number", value: type, text: "listening" }),
-    u32("", 0),
-    u32("", 0),
-    u32("", 0),
-    u32("", 0),
-  );
 }

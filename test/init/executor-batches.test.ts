@@ -6,8 +6,9 @@ import { reapChild } from "../../src/host/process.ts";
 import { runPlan } from "../../src/host/session.ts";
 import { syscallNumber } from "../../src/linux/syscalls.ts";
 import { AT_FDCWD, load, PlanBuilder } from "../../src/plan/build.ts";
+import { REPORT_SIZE } from "../../src/plan/report.ts";
 import type { InitStep } from "../../src/plan/step.ts";
-import { encodeBatch, HEADER_SIZE, REPORT_SIZE } from "../../src/plan/wire.ts";
+import { encodeBatch, HEADER_SIZE } from "../../src/plan/wire.ts";
 import { launchRaw, noHostSteps, withInit } from "./init.ts";
 
 const arch = readArchitecture();

@@ -1,0 +1,44 @@
+// Reports of init about a batch: the other half of the format that wire.ts describes.
+import { struct, u32 } from "./build.ts";
+import type { Pointee } from "./step.ts";
+
+export const REPORT_SIZE = 24;
+const MAGIC_REPORT = 0x52525354;
+const REPORT_TYPES = ["done", "failed", "forked", "listening"] as const;
+
+export interface ReportHeader {
+  readonly type: (typeof REPORT_TYPES)[number];
+  /** Index of init's step that failed or forked; the number of steps after success. */
+  readonly index: number;
+  /** errno of a failed step; pid of a fork. */
+  readonly value: number;
+  readonly resultCount: number;
+  readonly outLength: number;
+}
+
+/** Decodes the first REPORT_SIZE bytes of a report. */
+export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, REPORT_SIZE);
+  const type = REPORT_TYPES[view.getUint32(4, true)];
+  if (view.getUint32(0, true) !== MAGIC_REPORT || type === undefined) throw new Error("init sent no report");
+  return {
+    type,
+    index: view.getUint32(8, true),
+    value: view.getInt32(12, true),
+    resultCount: view.getUint32(16, true),
+    outLength: view.getUint32(20, true),
+  };
+}
+
+/** The report that a step sends along with a seccomp listener: REPORT_SIZE bytes. */
+export function describeListener(): Pointee {
+  const type = REPORT_TYPES.indexOf("listening");
+  return struct(
+    u32("", { kind: "number", value: MAGIC_REPORT }),
+    u32("type", { kind: "number", value: type, text: "listening" }),
+    u32("", 0),
+    u32("", 0),
+    u32("", 0),
+    u32("", 0),
+  );
+}
