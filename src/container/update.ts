@@ -1,5 +1,5 @@
 // `update`: other resources for a container that lives.
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { planDevicesV2, planDeviceUpdateV1 } from "../cgroup/devices.ts";
 import { isFrozen, setFreezer } from "../cgroup/freezer.ts";
 import { planWrites } from "../cgroup/plan.ts";
@@ -57,19 +57,20 @@ function changeResources(ctx: Context, { id, cgroup }: ContainerRecord, change: 
   const writes = planWrites(cgroup.mode, completeChange(current, change));
   const devices = change.devices && planDevices(ctx, cgroup, current.devices ?? [], change.devices);
   const updateUnit = planUnitChange(ctx, cgroup, current, change);
-  rewriteResources(cgroup, writes, () => {
-    try {
-      devices?.apply();
-      if (updateUnit === undefined) return;
-      updateUnit();
-      // systemd has written what it makes of the properties, such as whole percents of a CPU.
-      writeResources(cgroup, writes);
-    } catch (error) {
-      devices?.undo();
-      throw error;
-    }
-  });
-  saveResources(ctx, id, mergeResources(current, change));
+  saveResources(ctx, id, mergeResources(current, change), () =>
+    rewriteResources(cgroup, writes, () => {
+      try {
+        devices?.apply();
+        if (updateUnit === undefined) return;
+        updateUnit();
+        // systemd has written what it makes of the properties, such as whole percents of a CPU.
+        writeResources(cgroup, writes);
+      } catch (error) {
+        devices?.undo();
+        throw error;
+      }
+    }),
+  );
 }
 
 /** What the container has now: as the last update has left it, or as config.json had it. */
@@ -83,15 +84,28 @@ function readResources(ctx: Context, id: string): Resources {
   return parseConfig(readFileSync(paths.config, "utf8")).linux?.resources ?? {};
 }
 
-/** A reader sees either the old resources or the new ones. */
-function saveResources(ctx: Context, id: string, resources: Resources): void {
+/**
+ * Saves them if `apply` succeeds; what can be foreseen to fail, such as a full disk, fails before. A reader sees either
+ * the old resources or the new ones.
+ */
+function saveResources(ctx: Context, id: string, resources: Resources, apply: () => void): void {
   const path = containerPaths(ctx.root, id).resources;
+  const fresh = `${path}.new`;
+  const attempt = (action: () => void): void => {
+    try {
+      action();
+    } catch (error) {
+      throw describeFsError("container's resources", error);
+    }
+  };
+  attempt(() => writeFileSync(fresh, formatJson(resources), { mode: 0o600 }));
   try {
-    writeFileSync(`${path}.new`, formatJson(resources), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    apply();
   } catch (error) {
-    throw describeFsError("container's resources", error);
+    attempt(() => rmSync(fresh, { force: true }));
+    throw error;
   }
+  attempt(() => renameSync(fresh, path));
 }
 
 /** Plans the change of the unit's properties, if systemd has one, and gives what carries it out. */

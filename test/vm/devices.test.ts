@@ -60,6 +60,28 @@ test("the devices that every container has can be used", async () => {
   expect(result).toMatchObject({ status: 0, stdout: "4\n4\n", stderr: "" });
 });
 
+test("an update of which systemd refuses a property leaves the old filter", async () => {
+  const id = box.id();
+  const bundle = box.bundle(["sh", "-c", `mknod /disk b ${major} ${minor}; sleep 1000`], (config) => {
+    config.linux.cgroupsPath = `system.slice:tsrunc:${id}`;
+    config.linux.resources = { devices: [DENY_ALL, { allow: true, type: "b", major, minor, access: "rm" }] };
+    privileged(config);
+  });
+  await box.ok(["--systemd-cgroup", "run", "--detach", "--bundle", bundle.directory, id]);
+  const read = () => box.run(["exec", id, "dd", "if=/disk", "of=/dev/null", "bs=512", "count=1"]);
+  await waitFor("the device", async () => (await box.run(["exec", id, "test", "-e", "/disk"])).status === 0);
+  const update = (resources: object) =>
+    box.run(["update", "--resources", "-", id], { stdin: JSON.stringify(resources) });
+  // The kernel takes a memory.high of 0, systemd does not.
+  const refused = await update({ devices: [DENY_ALL], unified: { "memory.high": "0" } });
+  expect(refused.status).toBe(1);
+  expect(refused.stderr).toContain("MemoryHigh");
+  expect((await read()).status).toBe(0);
+  expect(await update({ devices: [DENY_ALL] })).toMatchObject({ status: 0, stderr: "" });
+  expect((await read()).stderr).toContain("Operation not permitted");
+  await box.ok(["delete", "--force", id]);
+});
+
 test("200 updates leave no moment in which the disk can be read", async () => {
   // Tries until it is told to stop, a minute at most, and counts what it could open.
   const script = `{ mknod /disk b ${major} ${minor} || exit 1; touch /ready; i=0
