@@ -22,6 +22,7 @@ import {
   createUserNamespace,
   forkContainer,
   hasNamespace,
+  isOpenToCaller,
   joinNamespaces,
   openJoinedNamespaces,
   readNamespaces,
@@ -84,7 +85,7 @@ export function compileContainer(
   // The namespaces: joined ones first, the user namespace last of them; new ones then belong to it.
   joinNamespaces(p, joined);
   if (namespaces.created.has("user")) createUserNamespace(p, config, facts.euid);
-  if (has("user")) becomeRoot(p);
+  if (has("user")) becomeRoot(p, isOpenToCaller(namespaces, facts.euid));
   createNamespaces(p, config, namespaces);
   forkContainer(p, cgroup); // pid and time namespaces take effect in the child
   begin(p.build());
@@ -142,6 +143,8 @@ export function compileStart(
 ): Plan {
   const p = new PlanBuilder();
   const { sets } = resolveCapabilities(config.process.capabilities, grantableCapabilities(config, facts));
+  if (isOpenToCaller(readNamespaces(config), facts.euid))
+    p.at("", "let no other process look into init", () => setNotDumpable(p)); // an exec may be there by now
   becomeProcess(p, {
     process: config.process,
     capabilities: sets,

@@ -107,14 +107,26 @@ export function createUserNamespace(p: PlanBuilder, config: Config, euid: number
   });
 }
 
-/** Becomes root of the user namespace; the ids that the caller had may mean nobody there. */
-export function becomeRoot(p: PlanBuilder): void {
+/**
+ * Becomes root of the user namespace; the ids that the caller had may mean nobody there. Then nobody may look into
+ * init, unless it is to be dumpable: see `isOpenToCaller`.
+ */
+export function becomeRoot(p: PlanBuilder, isDumpable = false): void {
   p.at("linux.namespaces", "become root in the user namespace", () => {
     p.call("setresgid", [0, 0, 0]);
     p.call("setresuid", [0, 0, 0]);
     // A change of ids makes a process dumpable as fs.suid_dumpable says, whatever it was before.
-    setNotDumpable(p);
+    setDumpable(p, isDumpable);
   });
+}
+
+/**
+ * Whether init is dumpable until `start`. An ordinary user could otherwise not join its namespaces, which hooks and
+ * network helpers do: the kernel asks for leave to trace it. In a user namespace that was made for it nobody else has
+ * that, since no other process has capabilities there; so it is with runc.
+ */
+export function isOpenToCaller(namespaces: NamespaceSet, euid: number): boolean {
+  return euid !== 0 && namespaces.created.has("user");
 }
 
 /** Nobody may trace this process or read its /proc entries by being root in some user namespace. */

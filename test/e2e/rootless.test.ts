@@ -77,6 +77,35 @@ ours("an ordinary user", () => {
     expect(existsSync(join(runtimeDir, "tsrunc", id))).toBe(false);
   });
 
+  test("runs hooks of all kinds, and an exec before its start", () => {
+    const id = box.id();
+    const kinds = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+    const bundle = makeBundle(["sh", "-c", "cat /tmp/startContainer; sleep 100"]);
+    const record = (kind: string) => ({
+      path: "/bin/sh",
+      args: ["sh", "-c", `cat >${kind === "startContainer" ? "/tmp" : bundle.directory}/${kind}`],
+      env: ["PATH=/usr/bin:/bin"],
+    });
+    bundle.edit((config) => {
+      config.hooks = Object.fromEntries(kinds.map((kind) => [kind, [record(kind)]]));
+    });
+    const call = (...args: string[]): Answer => spawn([...asUser(), tsrunc, ...args], bundle.directory);
+    const create = `exec ${asUser().join(" ")} ${tsrunc} create --bundle ${bundle.directory} ${id} >/dev/null 2>&1`;
+    expect(spawn(["sh", "-c", create]).status).toBe(0);
+    const { pid } = JSON.parse(call("state", id).stdout) as { pid: number };
+    expect(call("exec", id, "id", "-u")).toMatchObject({ status: 0, stdout: "0\n", stderr: "" });
+    expect(call("start", id)).toMatchObject({ status: 0, stderr: "" });
+    expect(call("delete", "--force", id)).toMatchObject({ status: 0, stderr: "" });
+    for (const kind of kinds) {
+      const path = join(kind === "startContainer" ? join(bundle.rootfs, "tmp") : bundle.directory, kind);
+      const inContainer = kind === "createContainer" || kind === "startContainer";
+      expect(JSON.parse(readFileSync(path, "utf8"))).toMatchObject({
+        id,
+        ...(kind === "poststop" ? {} : { pid: inContainer ? 1 : pid }),
+      });
+    }
+  });
+
   test("spec --rootless makes a bundle that runs", () => {
     const bundle = makeBundle(["true"]);
     spawnSync("rm", [join(bundle.directory, "config.json")]);

@@ -60,6 +60,28 @@ describe.skipIf(!hasUserManager)("an ordinary user", () => {
     expect(existsSync(`/sys/fs/cgroup${cgroup}`)).toBe(false);
   });
 
+  test("by systemd: hooks in the container are in its scope, as the container sees it", () => {
+    const id = box.id();
+    const look = (file: string) => ({
+      path: "/bin/sh",
+      args: ["sh", "-c", `cat /proc/self/cgroup >${file}`],
+      env: ["PATH=/usr/bin:/bin"],
+    });
+    const { directory, rootfs, edit } = makeBundle(["sh", "-c", "cat /proc/self/cgroup"], (config) => {
+      config.linux.cgroupsPath = `user.slice:tsrunc:${id}`;
+    });
+    edit((config) => {
+      config.hooks = {
+        createContainer: [look(`${directory}/createContainer`)],
+        startContainer: [look("/tmp/startContainer")],
+      };
+    });
+    const { status, stdout, stderr } = asUser(tsrunc, "--systemd-cgroup", "run", "--bundle", directory, id);
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "0::/\n", stderr: "" });
+    expect(readFileSync(`${directory}/createContainer`, "utf8")).toBe("0::/\n");
+    expect(readFileSync(`${rootfs}/tmp/startContainer`, "utf8")).toBe("0::/\n");
+  });
+
   test("by cgroupfs in a delegated subtree", () => {
     const id = box.id();
     const { directory } = makeBundle(
