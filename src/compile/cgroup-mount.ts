@@ -2,11 +2,16 @@
 import { MOUNT_ATTR, OPEN_HOW_SIZE, RESOLVE } from "../linux/mount-flags.ts";
 import { type MountOptions, mergeAttributes } from "../linux/mount-options.ts";
 import { flags, openFlags, openHow, type PlanBuilder } from "../plan/build.ts";
-import type { Result } from "../plan/step.ts";
+import type { NumberArg, Result } from "../plan/step.ts";
 import type { CgroupMounts } from "./facts.ts";
 import { createFileSystem, describeFileSystem, type FileSystem } from "./filesystem.ts";
 import { moveMount, setPropagation, setReadOnly } from "./mount-calls.ts";
 
+const BENEATH = openHow(
+  openFlags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"),
+  flags(RESOLVE, "RESOLVE_BENEATH", "RESOLVE_NO_SYMLINKS"),
+);
+const MODE_0755: NumberArg = { kind: "number", value: 0o755, text: "0755" };
 const NO_SUPERBLOCK_FLAGS: ReadonlySet<never> = new Set();
 type TakeBound = () => readonly Result[] | undefined;
 
@@ -66,12 +71,8 @@ function mountHierarchies(
   const bound = takeBound(); // after the tmpfs, which mountinfo then lists before what is mounted in it
   const readOnly = mergeAttributes(options) & MOUNT_ATTR.MOUNT_ATTR_RDONLY;
   for (const [index, { name }] of hierarchies.entries()) {
-    p.call("mkdirat", [tmpfs, name, { kind: "number", value: 0o755, text: "0755" }]);
-    const how = openHow(
-      openFlags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"),
-      flags(RESOLVE, "RESOLVE_BENEATH", "RESOLVE_NO_SYMLINKS"),
-    );
-    const directory = p.call("openat2", [tmpfs, name, how, OPEN_HOW_SIZE], { name: "directory" });
+    p.call("mkdirat", [tmpfs, name, MODE_0755]);
+    const directory = p.call("openat2", [tmpfs, name, BENEATH, OPEN_HOW_SIZE], { name: "directory" });
     const mount = bound?.[index] ?? createFileSystem(p, describeHierarchy(name, SAFE | readOnly));
     moveMount(p, mount, directory);
     p.call("close", [directory]);

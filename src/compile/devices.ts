@@ -19,7 +19,7 @@ import type { Config, LinuxDevice } from "../spec/config.ts";
 import type { Facts } from "./facts.ts";
 import { moveMount, statFd } from "./mount-calls.ts";
 import type { MountSources } from "./mount-sources.ts";
-import { ALL_BITS, cleanPath, ensureDirectory, openInRoot } from "./mount-target.ts";
+import { ALL_BITS, cleanPath, DIRECTORY, ensureDirectory, openInRoot } from "./mount-target.ts";
 
 /** Device numbers of the kernel (makedev(3)): 12 bits and 20 bits. */
 const [MAX_MAJOR, MAX_MINOR] = [0xfff, 0xfffff];
@@ -93,7 +93,7 @@ export function createDevices(
   for (const [directory, devices] of directories) {
     const parent = p.at(devices[0]?.path ?? "linux.devices", `create devices in ${directory}`, () => {
       ensureDirectory(p, root, directory);
-      return openInRoot(p, root, directory, ["O_PATH", "O_DIRECTORY"], { name: "directory" });
+      return openInRoot(p, root, directory, DIRECTORY, { name: "directory" });
     });
     for (const { device, path } of devices)
       p.at(path, `create the device ${device.path}`, () => {
@@ -120,13 +120,14 @@ function bindDevice(p: PlanBuilder, parent: Result, device: LinuxDevice, source:
   p.call("close", [source]);
 }
 
+const ITSELF = openHow(
+  openFlags("O_PATH", "O_NOFOLLOW", "O_CLOEXEC"),
+  flags(RESOLVE, "RESOLVE_BENEATH", "RESOLVE_NO_SYMLINKS"),
+);
+
 /** The node itself: a symbolic link in its place is opened as such, and then is the wrong kind of thing. */
 function openNode(p: PlanBuilder, parent: Result, name: string): Result {
-  const how = openHow(
-    openFlags("O_PATH", "O_NOFOLLOW", "O_CLOEXEC"),
-    flags(RESOLVE, "RESOLVE_BENEATH", "RESOLVE_NO_SYMLINKS"),
-  );
-  return p.call("openat2", [parent, name, how, OPEN_HOW_SIZE], { name: "node" });
+  return p.call("openat2", [parent, name, ITSELF, OPEN_HOW_SIZE], { name: "node" });
 }
 
 interface DeviceNumber {

@@ -7,10 +7,10 @@ import {
   type SuperblockFlag,
   toMountFlags,
 } from "../linux/mount-options.ts";
-import { flags, NULL, type PlanBuilder } from "../plan/build.ts";
+import { flags, NULL, nameBits, type PlanBuilder } from "../plan/build.ts";
 import type { Result } from "../plan/step.ts";
 import { addMountLabel, type MountLabel } from "./lsm.ts";
-import { nameBits, setAttributes } from "./mount-calls.ts";
+import { setAttributes } from "./mount-calls.ts";
 
 export interface FileSystem {
   readonly type: string;
@@ -58,6 +58,11 @@ export function needsMountCall({ source, superblock, data }: FileSystem): boolea
   );
 }
 
+const FSOPEN = flags(FS, "FSOPEN_CLOEXEC");
+const FSMOUNT = flags(FS, "FSMOUNT_CLOEXEC");
+const SET_FLAG = flags(FSCONFIG, "FSCONFIG_SET_FLAG");
+const SET_STRING = flags(FSCONFIG, "FSCONFIG_SET_STRING");
+
 function configure(p: PlanBuilder, context: Result, { superblock, data }: FileSystem): void {
   for (const flag of superblock) setFlag(p, context, flag);
   for (const option of data) {
@@ -68,11 +73,11 @@ function configure(p: PlanBuilder, context: Result, { superblock, data }: FileSy
 }
 
 function setFlag(p: PlanBuilder, context: Result, key: string): void {
-  p.call("fsconfig", [context, flags(FSCONFIG, "FSCONFIG_SET_FLAG"), key, NULL, 0]);
+  p.call("fsconfig", [context, SET_FLAG, key, NULL, 0]);
 }
 
 function setString(p: PlanBuilder, context: Result, key: string, value: string): void {
-  p.call("fsconfig", [context, flags(FSCONFIG, "FSCONFIG_SET_STRING"), key, value, 0]);
+  p.call("fsconfig", [context, SET_STRING, key, value, 0]);
 }
 
 function runCommand(p: PlanBuilder, context: Result, command: keyof typeof FSCONFIG): void {
@@ -81,13 +86,13 @@ function runCommand(p: PlanBuilder, context: Result, command: keyof typeof FSCON
 
 /** Makes a detached mount. */
 export function createFileSystem(p: PlanBuilder, fs: FileSystem): Result {
-  const context = p.call("fsopen", [fs.type, flags(FS, "FSOPEN_CLOEXEC")], { name: "context" });
+  const context = p.call("fsopen", [fs.type, FSOPEN], { name: "context" });
   if (fs.source !== undefined) setString(p, context, "source", fs.source);
   if (fs.readOnly) setFlag(p, context, "ro");
   configure(p, context, fs);
   runCommand(p, context, "FSCONFIG_CMD_CREATE");
   const attributes = nameBits(MOUNT_ATTR, fs.attributes);
-  const mount = p.call("fsmount", [context, flags(FS, "FSMOUNT_CLOEXEC"), attributes], { name: "mount" });
+  const mount = p.call("fsmount", [context, FSMOUNT, attributes], { name: "mount" });
   p.call("close", [context]);
   return mount;
 }
@@ -122,11 +127,11 @@ export function reconfigure(p: PlanBuilder, target: Result, fs: FileSystem, opti
 
 /** A read-only tmpfs with no room for anything (security.md H4), detached. */
 export function createMask(p: PlanBuilder, label: MountLabel | undefined): Result {
-  const context = p.call("fsopen", ["tmpfs", flags(FS, "FSOPEN_CLOEXEC")], { name: "context" });
+  const context = p.call("fsopen", ["tmpfs", FSOPEN], { name: "context" });
   setString(p, context, "source", "tmpfs");
   setFlag(p, context, "ro");
   setString(p, context, "nr_blocks", "1");
-  const inodes = [context, flags(FSCONFIG, "FSCONFIG_SET_STRING"), "nr_inodes"] as const;
+  const inodes = [context, SET_STRING, "nr_inodes"] as const;
   // Some kernels of Ubuntu refuse a tmpfs of one inode.
   p.call("fsconfig", [...inodes, "1", 0], {
     tolerate: ["EINVAL"],
@@ -135,7 +140,7 @@ export function createMask(p: PlanBuilder, label: MountLabel | undefined): Resul
   if (label !== undefined) setString(p, context, label.option, label.context);
   runCommand(p, context, "FSCONFIG_CMD_CREATE");
   const attributes = flags(MOUNT_ATTR, "MOUNT_ATTR_RDONLY");
-  const mask = p.call("fsmount", [context, flags(FS, "FSMOUNT_CLOEXEC"), attributes], { name: "mask" });
+  const mask = p.call("fsmount", [context, FSMOUNT, attributes], { name: "mask" });
   p.call("close", [context]);
   return mask;
 }

@@ -1,21 +1,12 @@
 // Groups of calls that every file about mounts needs.
 import { AT, MNT, MOUNT_ATTR, MOUNT_ATTR_SIZE, MOVE_MOUNT, MS, OPEN_TREE } from "../linux/mount-flags.ts";
 import type { AttributeChange, Propagation } from "../linux/mount-options.ts";
-import { AT_FDCWD, flags, NULL, type PlanBuilder, struct, u64 } from "../plan/build.ts";
-import type { NumberArg, OutBuffer, Result } from "../plan/step.ts";
+import { AT_FDCWD, flags, NULL, nameBits, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import type { NumberArg, OutBuffer, Pointee, Result } from "../plan/step.ts";
 
-/** A bit mask as an argument, printed by the names of its bits. */
-export function nameBits(table: Readonly<Record<string, number>>, value: number): NumberArg {
-  const names: string[] = [];
-  let rest = value;
-  for (const [name, bits] of Object.entries(table)) {
-    if (bits === 0 || (rest & bits) !== bits) continue;
-    names.push(name);
-    rest &= ~bits;
-  }
-  if (rest !== 0) names.push(`0x${rest.toString(16)}`);
-  return { kind: "number", value, text: names.join("|") || "0" };
-}
+const MOVE = flags(MOVE_MOUNT, "MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH");
+const EMPTY_PATH = flags(AT, "AT_EMPTY_PATH");
+const EMPTY_PATH_RECURSIVE = flags(AT, "AT_EMPTY_PATH", "AT_RECURSIVE");
 
 /**
  * A detached copy of the mount at a path or of a descriptor, with what is mounted below it if `recursive`
@@ -35,34 +26,43 @@ export function cloneTree(p: PlanBuilder, from: string | Result, recursive: bool
 
 /** Attaches a mount, given by its descriptor, on top of what another descriptor refers to. */
 export function moveMount(p: PlanBuilder, mount: Result, target: Result | NumberArg): void {
-  const how = flags(MOVE_MOUNT, "MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH");
-  p.call("move_mount", [mount, "", target, "", how]);
+  p.call("move_mount", [mount, "", target, "", MOVE]);
 }
 
 /** For calls on a descriptor: AT_EMPTY_PATH, and AT_RECURSIVE for all that is mounted below. */
 export function atFlags(recursive: boolean): NumberArg {
-  return recursive ? flags(AT, "AT_EMPTY_PATH", "AT_RECURSIVE") : flags(AT, "AT_EMPTY_PATH");
+  return recursive ? EMPTY_PATH_RECURSIVE : EMPTY_PATH;
 }
 
-/** Changes the attributes of a mount given by its descriptor (mount_setattr(2)); no call if nothing changes. */
+/**
+ * Changes the attributes of a mount given by its descriptor, and its propagation (mount_setattr(2)); no call if nothing
+ * changes.
+ */
 export function setAttributes(
   p: PlanBuilder,
   mount: Result,
-  { set, clear }: AttributeChange,
+  { set, clear, propagation }: AttributeChange & { readonly propagation?: keyof typeof MS | undefined },
   recursive = false,
 ): void {
-  if (set === 0 && clear === 0) return;
-  const attr = struct(
-    u64("attr_set", set === 0 ? 0 : nameBits(MOUNT_ATTR, set)),
-    u64("attr_clr", clear === 0 ? 0 : nameBits(MOUNT_ATTR, clear)),
-    u64("propagation", 0),
-    u64("userns_fd", 0),
-  );
+  if (set === 0 && clear === 0 && propagation === undefined) return;
+  const attr = mountAttr(set, clear, propagation);
   p.call("mount_setattr", [mount, "", atFlags(recursive), attr, MOUNT_ATTR_SIZE]);
 }
 
+/** struct mount_attr. */
+function mountAttr(set: number, clear: number, propagation: keyof typeof MS | undefined): Pointee {
+  return struct(
+    u64("attr_set", set === 0 ? 0 : nameBits(MOUNT_ATTR, set)),
+    u64("attr_clr", clear === 0 ? 0 : nameBits(MOUNT_ATTR, clear)),
+    u64("propagation", propagation === undefined ? 0 : flags(MS, propagation)),
+    u64("userns_fd", 0),
+  );
+}
+
+const READ_ONLY = mountAttr(MOUNT_ATTR.MOUNT_ATTR_RDONLY, 0, undefined);
+
 export function setReadOnly(p: PlanBuilder, mount: Result): void {
-  setAttributes(p, mount, { set: MOUNT_ATTR.MOUNT_ATTR_RDONLY, clear: 0 });
+  p.call("mount_setattr", [mount, "", EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
 }
 
 export function setPropagation(
@@ -70,13 +70,7 @@ export function setPropagation(
   mount: Result,
   { flag, recursive }: Omit<Propagation, "name">,
 ): void {
-  const attr = struct(
-    u64("attr_set", 0),
-    u64("attr_clr", 0),
-    u64("propagation", flags(MS, flag)),
-    u64("userns_fd", 0),
-  );
-  p.call("mount_setattr", [mount, "", atFlags(recursive), attr, MOUNT_ATTR_SIZE]);
+  setAttributes(p, mount, { set: 0, clear: 0, propagation: flag }, recursive);
 }
 
 /** mount(2) with nothing but a propagation. */
@@ -91,5 +85,5 @@ export function detachWorkingDirectory(p: PlanBuilder): void {
 
 /** statx(2) of a descriptor. */
 export function statFd(p: PlanBuilder, fd: Result, mask: NumberArg, buffer: OutBuffer): void {
-  p.call("statx", [fd, "", flags(AT, "AT_EMPTY_PATH"), mask, buffer]);
+  p.call("statx", [fd, "", EMPTY_PATH, mask, buffer]);
 }

@@ -175,9 +175,11 @@ function openBind(
 function openCgroups(p: PlanBuilder, config: Config, facts: Facts, options: MountOptions): readonly Result[] {
   const { unified, hierarchies } = facts.cgroupMounts;
   const directories = unified === undefined ? hierarchies.map(({ source }) => source) : [unified];
+  const propagation = inheritedPropagation(config)?.flag;
   return directories.map((directory) => {
-    const tree = cloneSource(p, config, directory, true, "cgroup");
-    applyAttributes(p, tree, options);
+    const tree = cloneTree(p, directory, false, "cgroup"); // nothing is mounted within cgroups
+    setAttributes(p, tree, { ...options.attributes, propagation });
+    setAttributes(p, tree, options.recursiveAttributes, true);
     protectCgroups(p, facts, tree);
     return tree;
   });

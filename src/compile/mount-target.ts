@@ -5,10 +5,15 @@ import { posix } from "node:path";
 import { errnoNumber } from "../linux/errno.ts";
 import { OPEN_HOW_SIZE, RESOLVE, S, STATX, STATX_OFFSETS, STATX_SIZE } from "../linux/mount-flags.ts";
 import { flags, load, openFlags, openHow, type PlanBuilder, type StepOptions } from "../plan/build.ts";
-import type { NumberArg, OpenFlag, OutBuffer, Result } from "../plan/step.ts";
+import type { NumberArg, OutBuffer, Pointee, Result } from "../plan/step.ts";
 import { statFd } from "./mount-calls.ts";
 
 const WITHIN_ROOT = flags(RESOLVE, "RESOLVE_IN_ROOT", "RESOLVE_NO_MAGICLINKS");
+/** How something is opened below the root: as whatever it is, as a directory, as one that no link leads to. */
+export const ANYTHING = openHow(openFlags("O_PATH", "O_CLOEXEC"), WITHIN_ROOT);
+export const DIRECTORY = openHow(openFlags("O_PATH", "O_DIRECTORY", "O_CLOEXEC"), WITHIN_ROOT);
+const ORDINARY = openHow(openFlags("O_PATH", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC"), WITHIN_ROOT);
+const MODE_0755: NumberArg = { kind: "number", value: 0o755, text: "0755" };
 export const ALL_BITS = (1n << 64n) - 1n;
 
 /** A path in the container as it counts: absolute, without `.`, `..`, double or final slashes. */
@@ -22,15 +27,11 @@ export function openInRoot(
   p: PlanBuilder,
   root: Result | NumberArg,
   unsafePath: string,
-  how: readonly OpenFlag[],
+  how: Pointee,
   options: StepOptions = {},
 ): Result {
   const path = unsafePath === "/" ? "." : unsafePath.replace(/^\//, "");
-  return p.call(
-    "openat2",
-    [root, path, openHow(openFlags(...how, "O_CLOEXEC"), WITHIN_ROOT), OPEN_HOW_SIZE],
-    options,
-  );
+  return p.call("openat2", [root, path, how, OPEN_HOW_SIZE], options);
 }
 
 /** Runs `use` with the directory that holds the last component, and that component's name. */
@@ -46,7 +47,7 @@ export function withParent(
     use(root, name);
     return;
   }
-  const fd = openInRoot(p, root, parent, ["O_PATH", "O_DIRECTORY"], { name: "parent" });
+  const fd = openInRoot(p, root, parent, DIRECTORY, { name: "parent" });
   use(fd, name);
   p.call("close", [fd]);
 }
@@ -57,7 +58,7 @@ export function makeDirectories(p: PlanBuilder, root: Result, unsafePath: string
   for (const component of unsafePath.split("/").filter((part) => part !== "")) {
     path += `/${component}`;
     withParent(p, root, path, (parent, name) => {
-      p.call("mkdirat", [parent, name, { kind: "number", value: 0o755, text: "0755" }], {
+      p.call("mkdirat", [parent, name, MODE_0755], {
         tolerate: ["EEXIST"],
       });
     });
@@ -67,7 +68,7 @@ export function makeDirectories(p: PlanBuilder, root: Result, unsafePath: string
 /** Makes a directory and its parents unless it is there. */
 export function ensureDirectory(p: PlanBuilder, root: Result, unsafePath: string): void {
   if (unsafePath === "/") return;
-  openInRoot(p, root, unsafePath, ["O_PATH", "O_DIRECTORY"], {
+  openInRoot(p, root, unsafePath, DIRECTORY, {
     name: "present",
     tolerate: ["ENOENT"],
     onSuccess: (fd) => p.call("close", [fd]),
@@ -87,18 +88,13 @@ export interface TargetOptions {
 /** Opens what is to be mounted on, after making it if it is missing: a directory, or an empty file. */
 export function openTarget(p: PlanBuilder, root: Result, unsafePath: string, options: TargetOptions): Result {
   const { kind, before, failure } = options;
-  const how: readonly OpenFlag[] =
-    kind === "file"
-      ? ["O_PATH"]
-      : kind === "directory"
-        ? ["O_PATH", "O_DIRECTORY"]
-        : ["O_PATH", "O_DIRECTORY", "O_NOFOLLOW"];
+  const how = { file: ANYTHING, directory: DIRECTORY, ordinary: ORDINARY }[kind];
   // Of a link that must not be followed, the kernel says: not a directory.
   const wrongKind =
     kind === "ordinary"
       ? { tolerate: ["ENOTDIR" as const], onError: () => failAlways(p, "ENOTDIR", failure) }
       : {};
-  openInRoot(p, root, unsafePath, ["O_PATH"], {
+  openInRoot(p, root, unsafePath, ANYTHING, {
     name: "present",
     tolerate: ["ENOENT"],
     onSuccess: (fd) => {

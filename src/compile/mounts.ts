@@ -25,7 +25,15 @@ import {
   type MountSources,
   resolveSource,
 } from "./mount-sources.ts";
-import { ALL_BITS, cleanPath, failAlways, openInRoot, openTarget } from "./mount-target.ts";
+import {
+  ALL_BITS,
+  ANYTHING,
+  cleanPath,
+  DIRECTORY,
+  failAlways,
+  openInRoot,
+  openTarget,
+} from "./mount-target.ts";
 import { checkProcfs } from "./procfs.ts";
 import { chmodAsBefore } from "./tmpfs-mode.ts";
 
@@ -205,7 +213,7 @@ function attachByFlags(
   const { p } = state;
   refuseProcTarget(state, entry, target);
   mountByFlags(p, fs, target);
-  const mount = openInRoot(p, state.root, entry.path, ["O_PATH", "O_DIRECTORY"], { name: "mount" });
+  const mount = openInRoot(p, state.root, entry.path, DIRECTORY, { name: "mount" });
   if (before) chmodAsBefore(p, mount, before);
   if (fs.type === "tmpfs" && entry.options.tmpcopyup)
     p.host({ do: "copy-up", from: target.step, to: mount.step });
@@ -229,7 +237,7 @@ function attachCgroups(state: State, entry: Entry): void {
 function remount(state: State, entry: Entry): void {
   const { p } = state;
   const { mount, options } = entry;
-  const target = openInRoot(p, state.root, entry.path, ["O_PATH"], { name: "target" });
+  const target = openInRoot(p, state.root, entry.path, ANYTHING, { name: "target" });
   refuseProcTarget(state, entry, target);
   reconfigure(p, target, describeFileSystem(mount.type ?? "", undefined, options, false), options);
   for (const propagation of options.propagations) setPropagation(p, target, propagation);

@@ -9,8 +9,9 @@ import { verifyNode } from "./devices.ts";
 import { createMask } from "./filesystem.ts";
 import type { MountLabel } from "./lsm.ts";
 import { cloneTree, moveMount, setReadOnly } from "./mount-calls.ts";
-import { cleanPath, openInRoot } from "./mount-target.ts";
+import { ANYTHING, cleanPath, DIRECTORY, openInRoot } from "./mount-target.ts";
 
+const CLONE = flags(OPEN_TREE, "OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
 const NULL_DEVICE = 1n | (3n << 32n);
 
 /**
@@ -44,7 +45,7 @@ function openNullDevice(p: PlanBuilder): Result {
 }
 
 function maskPath(p: PlanBuilder, path: string, device: Result, tmpfs: Result): void {
-  openInRoot(p, AT_FDCWD, path, ["O_PATH", "O_DIRECTORY"], {
+  openInRoot(p, AT_FDCWD, path, DIRECTORY, {
     name: "directory",
     tolerate: ["ENOENT", "ENOTDIR"],
     onSuccess: (target) => {
@@ -52,7 +53,7 @@ function maskPath(p: PlanBuilder, path: string, device: Result, tmpfs: Result): 
       p.call("close", [target]);
     },
     onError: () =>
-      openInRoot(p, AT_FDCWD, path, ["O_PATH"], {
+      openInRoot(p, AT_FDCWD, path, ANYTHING, {
         name: "file",
         tolerate: ["ENOENT"],
         onSuccess: (target) => {
@@ -70,8 +71,7 @@ function maskPath(p: PlanBuilder, path: string, device: Result, tmpfs: Result): 
  * directory gets the mount itself, all others get copies.
  */
 function maskDirectory(p: PlanBuilder, target: Result, tmpfs: Result): void {
-  const how = flags(OPEN_TREE, "OPEN_TREE_CLONE", "OPEN_TREE_CLOEXEC", "AT_EMPTY_PATH");
-  p.call("open_tree", [tmpfs, "", how], {
+  p.call("open_tree", [tmpfs, "", CLONE], {
     name: "copy",
     tolerate: ["EINVAL"],
     onSuccess: (copy) => {
@@ -86,7 +86,7 @@ function maskDirectory(p: PlanBuilder, target: Result, tmpfs: Result): void {
 export function protectPaths(p: PlanBuilder, config: Config): void {
   for (const path of new Set((config.linux?.readonlyPaths ?? []).map(cleanPath))) {
     p.at("linux.readonlyPaths", `make ${path} read-only`, () => {
-      openInRoot(p, AT_FDCWD, path, ["O_PATH"], {
+      openInRoot(p, AT_FDCWD, path, ANYTHING, {
         name: "target",
         tolerate: ["ENOENT"],
         onSuccess: (target) => {

@@ -50,7 +50,12 @@ export function flags<T extends Readonly<Record<string, number>>>(
 ): NumberArg {
   let value = 0;
   for (const name of names) value += group[name] as number;
-  return { kind: "number", value, text: names.length === 0 ? "0" : names.join("|") };
+  return { kind: "number", value, names };
+}
+
+/** A bit mask, printed by the names of its bits. */
+export function nameBits(bits: Readonly<Record<string, number>>, value: number): NumberArg {
+  return { kind: "number", value, bits };
 }
 
 export function openFlags(...names: readonly OpenFlag[]): OpenFlagsArg {

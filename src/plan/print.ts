@@ -2,7 +2,7 @@
 import { SyscallError, TsruncError } from "../errors.ts";
 import { errnoNumber, errnoText } from "../linux/errno.ts";
 import type { HostAction } from "./host-action.ts";
-import type { Arg, Field, HostStep, InitStep, Plan, Source, Step } from "./step.ts";
+import type { Arg, Field, HostStep, InitStep, NumberArg, Plan, Source, Step } from "./step.ts";
 
 /** Longest string that an error shows whole, in characters: an argument may be a megabyte of hostile text. */
 const LONGEST = 256;
@@ -17,7 +17,7 @@ function printArg(arg: Arg | Field["value"]): string {
   if (typeof arg === "string") return quote(arg);
   switch (arg.kind) {
     case "number":
-      return arg.text ?? String(arg.value);
+      return printNumber(arg);
     case "open-flags":
       return arg.names.join("|") || "O_RDONLY";
     case "result":
@@ -35,6 +35,24 @@ function printArg(arg: Arg | Field["value"]): string {
     case "struct":
       return `{${arg.fields.filter(isTold).map(printField).join(", ")}}`;
   }
+}
+
+function printNumber({ value, text, names, bits }: NumberArg): string {
+  if (text !== undefined) return text;
+  if (names) return names.join("|") || "0";
+  return bits ? printBits(bits, Number(value)) : String(value);
+}
+
+function printBits(table: Readonly<Record<string, number>>, value: number): string {
+  const names: string[] = [];
+  let rest = value;
+  for (const [name, bits] of Object.entries(table)) {
+    if (bits === 0 || (rest & bits) !== bits) continue;
+    names.push(name);
+    rest &= ~bits;
+  }
+  if (rest !== 0) names.push(`0x${rest.toString(16)}`);
+  return names.join("|") || "0";
 }
 
 function isTold(field: Field): boolean {

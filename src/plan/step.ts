@@ -29,11 +29,13 @@ export interface OutBuffer {
   readonly size: number;
 }
 
-/** A number, perhaps with the constants' names that make it up. */
+/** A number, perhaps with how it is printed: as a text, by the constants or'ed together, or by the names of its bits. */
 export interface NumberArg {
   readonly kind: "number";
   readonly value: number | bigint;
   readonly text?: string;
+  readonly names?: readonly string[];
+  readonly bits?: Readonly<Record<string, number>>;
 }
 
 /** Flags of open(2): the only constants here whose values differ between x86_64 and aarch64. */
