@@ -1,9 +1,12 @@
 // Joining and making the container's namespaces. Order and privilege: user_namespaces(7), setns(2), unshare(2).
 import { errnoNumber } from "../linux/errno.ts";
+import { STATX, STATX_OFFSETS, STATX_SIZE } from "../linux/mount-flags.ts";
 import { NAMESPACE_TYPES, NAMESPACES, type NamespaceType } from "../linux/namespaces.ts";
-import { AT_FDCWD, NULL, openFlags, type PlanBuilder, struct, u64 } from "../plan/build.ts";
-import type { NumberArg, Result } from "../plan/step.ts";
+import { AT_FDCWD, flags, load, NULL, openFlags, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import type { LoadArg, NumberArg, Result } from "../plan/step.ts";
 import type { Config } from "../spec/config.ts";
+import { statFd } from "./mount-calls.ts";
+import { ALL_BITS, failAlways } from "./mount-target.ts";
 
 const NS_GET_NSTYPE: NumberArg = { kind: "number", value: 0xb703, text: "NS_GET_NSTYPE" };
 const CLONE_PARENT: NumberArg = { kind: "number", value: 0x8000, text: "CLONE_PARENT" };
@@ -61,10 +64,32 @@ export function openJoinedNamespaces(p: PlanBuilder, set: NamespaceSet): Readonl
       const failure = `linux.namespaces[${index}].path: ${path} is not a ${type} namespace`;
       const actual = p.call("ioctl", [fd, NS_GET_NSTYPE, NULL], { failure });
       p.check(actual, 0xffffffffn, NAMESPACES[type][0], errnoNumber("EINVAL"), { failure });
+      if (type === "mount") refuseOwnMounts(p, fd, `linux.namespaces[${index}].path: ${path}`);
       opened.set(type, fd);
     });
   }
   return opened;
+}
+
+/** The container's root takes the place of the namespace's: in the runtime's own, of the host's. */
+function refuseOwnMounts(p: PlanBuilder, fd: Result, subject: string): void {
+  const mask = flags(STATX, "STATX_INO");
+  const [joined, own] = [p.buffer(STATX_SIZE, "joined"), p.buffer(STATX_SIZE, "own")];
+  statFd(p, fd, mask, joined);
+  p.call("statx", [AT_FDCWD, "/proc/self/ns/mnt", 0, mask, own]);
+  const [a, b] = [joined, own].map((stat) => load(stat, STATX_OFFSETS.ino, 8, "stx_ino")) as [
+    LoadArg,
+    LoadArg,
+  ];
+  p.call("check", [a, ALL_BITS, b, errnoNumber("EXDEV")], {
+    tolerate: ["EXDEV"],
+    onSuccess: () =>
+      failAlways(
+        p,
+        "EPERM",
+        `${subject} is the runtime's own mount namespace: without the entry it is shared`,
+      ),
+  });
 }
 
 /**

@@ -39,8 +39,13 @@ export function attachRootfs(p: PlanBuilder, config: Config, facts: Facts, sourc
     const tree = sources.takeRootfs() as Result;
     // In a new mount namespace the working directory is still the root file system's path (openMountSources),
     // even where the container's user may not search that path.
-    const isNew = readNamespaces(config).created.has("mount");
-    p.call("chdir", [facts.rootfs], isNew && facts.mayMount ? { tolerate: ["EACCES"] } : {});
+    const joined = readNamespaces(config).joined.get("mount");
+    if (joined)
+      p.call("chdir", [facts.rootfs], {
+        failure: `root.path: find ${facts.rootfs} in the mount namespace of linux.namespaces[${joined.index}]`,
+        failureWithErrno: true,
+      });
+    else p.call("chdir", [facts.rootfs], facts.mayMount ? { tolerate: ["EACCES"] } : {});
     const how = flags(MOVE_MOUNT, "MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH");
     p.call("move_mount", [tree, "", AT_FDCWD, "", how]);
     return tree;

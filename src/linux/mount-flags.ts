@@ -94,13 +94,14 @@ export const S = {
 } as const;
 
 /** statx(2): what is asked for, the structure's size, and where its members lie. */
-export const STATX = { STATX_TYPE: 0x1, STATX_MODE: 0x2, STATX_MNT_ID: 0x1000 } as const;
+export const STATX = { STATX_TYPE: 0x1, STATX_MODE: 0x2, STATX_INO: 0x100, STATX_MNT_ID: 0x1000 } as const;
 export const STATX_BASIC_STATS = 0x7ff;
 export const STATX_SIZE = 256;
 export const STATX_OFFSETS = {
   uid: 20,
   gid: 24,
   mode: 28,
+  ino: 32,
   size: 40,
   atime: 64,
   mtime: 112,

@@ -34,11 +34,11 @@ export function parse(output: string): Map<string, string> {
   return new Map(pairs);
 }
 
-/** Gives a function that starts a process in new namespaces; after all tests of the file they end. */
-export function makeHolders() {
+/** Gives a function that starts a process in new namespaces; after all tests of the file, or each, they end. */
+export function makeHolders(whenToEnd: (end: () => void) => void = afterAll) {
   const holders: ChildProcess[] = [];
-  afterAll(() => {
-    for (const holder of holders)
+  whenToEnd(() => {
+    for (const holder of holders.splice(0))
       if (holder.pid !== undefined && holder.exitCode === null) process.kill(-holder.pid, "SIGKILL");
   });
 
