@@ -150,9 +150,12 @@ function isOwnerAlive(entry: string, name: string): boolean {
   return made !== undefined && made > Date.now() - FOREIGN_MS;
 }
 
-/** `PID-STARTTIME-PIDNAMESPACE` of this process. */
+let ownName: string | undefined;
+
+/** `PID-STARTTIME-PIDNAMESPACE` of this process; none of them ever changes. */
 function describeOwner(): string {
-  return `${process.pid}-${readProcessStat("self")?.startTime ?? "0"}-${pidNamespace()}`;
+  ownName ??= `${process.pid}-${readProcessStat("self")?.startTime ?? "0"}-${pidNamespace()}`;
+  return ownName;
 }
 
 /** Inode number of this process's pid namespace. */
