@@ -15,6 +15,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { lockSync } from "proper-lockfile";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import { isProcessAlive, readProcessStat } from "../host/process-stat.ts";
@@ -62,7 +63,6 @@ export async function withNewContainer<T>(ctx: Rooted, id: string, action: () =>
 }
 
 async function acquireLock(dir: string, id: string, waitMs: number): Promise<() => void> {
-  const { lockSync } = await import("proper-lockfile");
   const place = `${dir}/lock`;
   const owner = describeOwner();
   const options = {
