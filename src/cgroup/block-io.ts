@@ -80,6 +80,6 @@ function formatDevice({ major, minor }: { readonly major: bigint; readonly minor
 }
 
 /** BFQ's weight (10 to 1000) as a weight of io.weight (1 to 10000), as runc and crun convert it. */
-export function convertWeight(weight: number): number {
+function convertWeight(weight: number): number {
   return Math.max(1, 1 + Math.trunc(((weight - 10) * 9999) / 990));
 }

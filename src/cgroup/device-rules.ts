@@ -3,7 +3,7 @@
 import { TsruncError } from "../errors.ts";
 import type { DeviceRule } from "../spec/resources.ts";
 
-export const ACCESS = { m: 1, r: 2, w: 4 } as const; // BPF_DEVCG_ACC_MKNOD, _READ, _WRITE
+const ACCESS = { m: 1, r: 2, w: 4 } as const; // BPF_DEVCG_ACC_MKNOD, _READ, _WRITE
 const ALL_ACCESS = 7;
 const ANY = -1n;
 const LARGEST = 0xffffffffn;

@@ -16,7 +16,7 @@ export const PRESERVE_FDS: OptionSpec = {
   help: "number of further descriptors to pass (default: 0)",
 };
 
-export const BUNDLE_OPTIONS: readonly OptionSpec[] = [
+const BUNDLE_OPTIONS: readonly OptionSpec[] = [
   {
     name: "bundle",
     short: "b",

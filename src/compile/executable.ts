@@ -18,7 +18,7 @@ const STATX_MODE_OFFSET = 28;
  * The paths that a command may stand for, in order. A name with a slash stands for itself; relative parts of PATH
  * are left out, as Go's exec.LookPath does.
  */
-export function listCandidates(command: string, env: readonly string[]): readonly string[] {
+function listCandidates(command: string, env: readonly string[]): readonly string[] {
   if (command.includes("/")) return [command];
   if (command === "") return [];
   const entry = env.findLast((variable) => variable.startsWith("PATH="));

@@ -35,7 +35,7 @@ export function openInRoot(
 }
 
 /** Runs `use` with the directory that holds the last component, and that component's name. */
-export function withParent(
+function withParent(
   p: PlanBuilder,
   root: Result,
   unsafePath: string,
@@ -53,7 +53,7 @@ export function withParent(
 }
 
 /** Makes each component that is missing, with mode 0755 (init's umask is 0: see `attachRootfs`). */
-export function makeDirectories(p: PlanBuilder, root: Result, unsafePath: string): void {
+function makeDirectories(p: PlanBuilder, root: Result, unsafePath: string): void {
   let path = "";
   for (const component of unsafePath.split("/").filter((part) => part !== "")) {
     path += `/${component}`;
@@ -112,7 +112,7 @@ export function openTarget(p: PlanBuilder, root: Result, unsafePath: string, opt
 }
 
 /** Makes an empty file and the directories above it; one that is there is left alone. */
-export function makeFile(p: PlanBuilder, root: Result, unsafePath: string, mode: number): void {
+function makeFile(p: PlanBuilder, root: Result, unsafePath: string, mode: number): void {
   makeDirectories(p, root, posix.dirname(unsafePath));
   withParent(p, root, unsafePath, (parent, name) => {
     const type: NumberArg = {

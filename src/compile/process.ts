@@ -183,7 +183,7 @@ function closeDescriptors(p: PlanBuilder, keep: readonly number[]): void {
 }
 
 /** Ranges of descriptors from 3 on without those in `keep` (ascending). */
-export function gapsBetween(keep: readonly number[]): readonly (readonly [number, number])[] {
+function gapsBetween(keep: readonly number[]): readonly (readonly [number, number])[] {
   const gaps: [number, number][] = [];
   let first = 3;
   for (const fd of keep) {

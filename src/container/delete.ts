@@ -110,7 +110,7 @@ function endFirstProcess(ctx: Context, record: ContainerRecord): void {
 }
 
 /** Poststop hooks see a container that is gone; their failure is only a warning ("Poststop" in config.md). */
-export async function runPoststop(ctx: Context, record: ContainerRecord): Promise<void> {
+async function runPoststop(ctx: Context, record: ContainerRecord): Promise<void> {
   const { poststop } = record.hooks;
   if (poststop.length === 0) return;
   const { runHooks } = await import("../host/hooks.ts");

@@ -8,7 +8,7 @@ export function readLsm(): LsmFacts {
 }
 
 function hasAppArmor(): boolean {
-  const enabled = readIfThere("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true;
+  const enabled = readUnlessRefused("/sys/module/apparmor/parameters/enabled")?.startsWith("Y") === true;
   return enabled && existsSync("/sys/kernel/security/apparmor");
 }
 
@@ -19,11 +19,11 @@ function hasSelinux(): boolean {
   } catch {
     return false; // not mounted, or for a container's eyes only: read-only
   }
-  return readIfThere("/proc/self/attr/current")?.replace(/\0$/, "").trim() !== "kernel";
+  return readUnlessRefused("/proc/self/attr/current")?.replace(/\0$/, "").trim() !== "kernel";
 }
 
 /** Undefined also for a file whose reading the kernel refuses, as attributes without a module to answer. */
-function readIfThere(path: string): string | undefined {
+function readUnlessRefused(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

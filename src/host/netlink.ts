@@ -12,7 +12,7 @@ import {
 import { closeFd, setReceiveTimeout } from "./fd.ts";
 
 export const AF_NETLINK = 16;
-export const SOCK_RAW_CLOEXEC: number = 3 | 0o2000000;
+const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 export const NETLINK_ROUTE = 0;
 const SOL_NETLINK = 270;
 const NETLINK_EXT_ACK = 11;

@@ -50,7 +50,7 @@ export function releaseMounts(ctx: Context, rootfs: string, kept: readonly strin
  * Mount points below `rootfs` that are not among `kept`, the deepest first: a tree that was opened early may have
  * been attached late, so the order of mountinfo does not tell.
  */
-export function listOwnMounts(mountinfo: string, rootfs: string, kept: readonly string[]): readonly string[] {
+function listOwnMounts(mountinfo: string, rootfs: string, kept: readonly string[]): readonly string[] {
   const left = [...kept];
   return parseMountInfo(mountinfo)
     .map(({ path }) => path)

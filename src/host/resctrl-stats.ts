@@ -38,7 +38,7 @@ export interface ResctrlStats {
 
 /** Throws SyscallError. */
 export function readResctrlStats(record: ResctrlRecord): ResctrlStats {
-  const info = (...path: string[]): string | undefined => readIfThere(join(record.root, "info", ...path));
+  const info = (...path: string[]): string | undefined => readStatistic(join(record.root, "info", ...path));
   const number = (...path: string[]): bigint => BigInt(info(...path) ?? "0");
   const cbmMask = info("L3", "cbm_mask");
   const minBandwidth = info("MB", "min_bandwidth");
@@ -70,7 +70,7 @@ function trimLines(lines: readonly string[]): readonly string[] {
 function readMonitors(folder: string): readonly MonitorData[] {
   return listCaches(folder).map((name) => {
     const count = (file: string): bigint | undefined => {
-      const text = readIfThere(join(folder, name, file));
+      const text = readStatistic(join(folder, name, file));
       // "Unavailable" while the counter is not ready, "Error" when it has failed, "Unassigned" without a counter.
       return text !== undefined && /^\d+$/.test(text) ? BigInt(text) : undefined;
     };
@@ -93,7 +93,7 @@ function listCaches(folder: string): readonly string[] {
   }
 }
 
-function readIfThere(path: string): string | undefined {
+function readStatistic(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trim();
   } catch (error) {

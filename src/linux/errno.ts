@@ -144,11 +144,6 @@ export function errnoNumber(name: ErrnoName): number {
   return byName.get(name) as number;
 }
 
-/** The name of an error number, or `errno N` for one that the table lacks. */
-export function errnoName(errno: number): string {
-  return byNumber.get(errno)?.[0] ?? `errno ${errno}`;
-}
-
 /** The text of an error number in lower case, for example 2 → `no such file or directory`. */
 export function errnoText(errno: number): string {
   return byNumber.get(errno)?.[2] ?? `errno ${errno}`;

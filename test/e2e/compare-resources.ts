@@ -131,6 +131,43 @@ export interface Row {
   readonly differs?: { readonly [P in Peer]?: Difference };
 }
 
+const MB = 1048576;
+
+/** In these all runtimes agree, on v1 and on v2. */
+export const ALIKE: readonly Row[] = [
+  { title: "nothing", resources: {} },
+  { title: "a limit of memory", resources: { memory: { limit: 64 * MB } } },
+  { title: "no limit of memory", resources: { memory: { limit: -1 } } },
+  { title: "memory and swap", resources: { memory: { limit: 64 * MB, swap: 128 * MB } } },
+  { title: "memory without swap", resources: { memory: { limit: 64 * MB, swap: 64 * MB } } },
+  { title: "memory and any swap", resources: { memory: { limit: 64 * MB, swap: -1 } } },
+  { title: "a reservation", resources: { memory: { limit: 64 * MB, reservation: 32 * MB } } },
+  { title: "a check before the update", resources: { memory: { limit: 64 * MB, checkBeforeUpdate: true } } },
+  { title: "the least shares", resources: { cpu: { shares: 2 } } },
+  { title: "quota and period", resources: { cpu: { quota: 30000, period: 60000 } } },
+  { title: "a quota alone", resources: { cpu: { quota: 25000 } } },
+  { title: "cpus and mems", resources: { cpu: { cpus: "0", mems: "0" } } },
+  { title: "pids", resources: { pids: { limit: 77 } } },
+  {
+    title: "bytes a second",
+    resources: {
+      blockIO: {
+        throttleReadBpsDevice: [{ ...device, rate: 5 * MB }],
+        throttleWriteBpsDevice: [{ ...device, rate: 6 * MB }],
+      },
+    },
+  },
+  {
+    title: "operations a second",
+    resources: {
+      blockIO: {
+        throttleReadIOPSDevice: [{ ...device, rate: 500 }],
+        throttleWriteIOPSDevice: [{ ...device, rate: 600 }],
+      },
+    },
+  },
+];
+
 /** Fails where a value differs, save what the row names. */
 export async function compareWithPeers(box: Sandbox, { resources, refused, differs }: Row): Promise<void> {
   const own = await apply(box, box, resources);

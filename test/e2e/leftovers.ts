@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 
 /** A file of /proc that can vanish between the listing and the reading. */
-function readIfThere(path: string): string {
+function readOrNothing(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
@@ -67,13 +67,13 @@ export function listProcesses(markers: readonly string[]): FoundProcess[] {
     const pid = Number(name);
     if (!Number.isInteger(pid) || own.has(pid)) continue;
     // A zombie has no mounts and no command line; its cgroup line stays, and it is its parent's to reap.
-    if (/^State:\s+[ZX]/m.test(readIfThere(`/proc/${pid}/status`))) continue;
-    const command = readIfThere(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
+    if (/^State:\s+[ZX]/m.test(readOrNothing(`/proc/${pid}/status`))) continue;
+    const command = readOrNothing(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
     const checks: [string, string][] = [
       ["command line", command],
       ["working directory", readLinkIfThere(`/proc/${pid}/cwd`)],
-      ["cgroup", readIfThere(`/proc/${pid}/cgroup`)],
-      ["mounts", readIfThere(`/proc/${pid}/mountinfo`)],
+      ["cgroup", readOrNothing(`/proc/${pid}/cgroup`)],
+      ["mounts", readOrNothing(`/proc/${pid}/mountinfo`)],
     ];
     const hit = checks.find(([, text]) => has(text));
     // The host's own processes all see a mount that leaked to the host: listMounts reports that once.

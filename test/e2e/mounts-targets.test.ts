@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { isPeer } from "./harness.ts";
+import { runLogged } from "./log.ts";
 import { openMountSandbox, parseMountinfo } from "./mounts.ts";
 
 const { box, mount, makeSource } = openMountSandbox("mounts-targets");
@@ -51,23 +52,15 @@ describe("destinations", () => {
     );
   });
   ours("a relative one counts from / and is warned about", async () => {
-    const log = join(box.directory, "relative.log");
     const bundle = box.bundle(["cat", "/proc/self/mountinfo"], (config) => {
       config.mounts.push({ destination: "relative/dir", type: "tmpfs", source: "t" });
     });
-    const result = await box.run([
-      "--log",
-      log,
-      "--log-format",
-      "json",
-      "run",
-      "--bundle",
-      bundle.directory,
-      box.id(),
-    ]);
+    const result = await runLogged(box, bundle);
     expect(result.status).toBe(0);
     expect(parseMountinfo(result.stdout).some((l) => l.point === "/relative/dir")).toBe(true);
-    expect(readFileSync(log, "utf8")).toMatch(/warning.*relative/);
+    expect(result.log).toContainEqual(
+      expect.objectContaining({ level: "warning", msg: expect.stringContaining("relative") }),
+    );
   });
   test("a symbolic link in it is followed inside the rootfs", async () => {
     const result = await mount([{ destination: "/link/dir", type: "tmpfs", source: "t" }], (bundle) => {

@@ -1,9 +1,9 @@
 // The process section of config.json, seen from inside: user, capabilities, noNewPrivileges.
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { defaultCapabilities } from "./config.ts";
 import { isPeer, openSandbox } from "./harness.ts";
+import { runLogged } from "./log.ts";
 import { makeStatusReader } from "./status-file.ts";
 
 const box = openSandbox("process-identity");
@@ -94,27 +94,13 @@ describe("capabilities", () => {
     for (const set of ["CapEff", "CapPrm", "CapInh", "CapAmb"]) expect(status.get(set)).toBe(mask());
   });
   test("an unknown name is a warning in the log, the rest is set", async () => {
-    const log = join(box.directory, "caps.log");
-    const { directory } = box.bundle(["cat", "/proc/self/status"], (config) => {
+    const bundle = box.bundle(["cat", "/proc/self/status"], (config) => {
       config.process.capabilities = { bounding: ["CAP_CHOWN", "CAP_BOGUS"], effective: [], permitted: [] };
     });
-    const result = await box.run([
-      "--log",
-      log,
-      "--log-format",
-      "json",
-      "run",
-      "--bundle",
-      directory,
-      box.id(),
-    ]);
+    const result = await runLogged(box, bundle);
     expect(result.status).toBe(0);
     expect(result.stdout).toMatch(`CapBnd:\t${mask("CAP_CHOWN")}`);
-    const entries = readFileSync(log, "utf8")
-      .trimEnd()
-      .split("\n")
-      .map((l) => JSON.parse(l) as { level: string; msg: string });
-    expect(entries.filter((e) => e.level === "warning" && e.msg.includes("CAP_BOGUS")).length).toBe(1);
+    expect(result.log.filter((e) => e.level === "warning" && e.msg.includes("CAP_BOGUS")).length).toBe(1);
   });
   test.skipIf(isPeer || hasMorePrivilege)(
     "one that this host cannot grant is a warning, the rest is set",

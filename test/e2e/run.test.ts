@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dropNamespace } from "./config.ts";
 import { isPeer, openSandbox, readStatus, waitFor } from "./harness.ts";
+import { readLog, runLogged } from "./log.ts";
 
 const box = openSandbox("run");
 const ours = test.skipIf(isPeer);
@@ -118,15 +119,10 @@ test("a relative --pid-file and --bundle count from the working directory", asyn
 
 describe("--log", () => {
   test("gets the error as one JSON object a line, and stderr gets it too", async () => {
-    const log = join(box.directory, "log.json");
-    const id = box.id();
-    const { directory } = box.bundle(['/no/such\n"file"\u001b[31m']);
-    const result = await box.run(["--log", log, "--log-format", "json", "run", "--bundle", directory, id]);
+    const result = await runLogged(box, box.bundle(['/no/such\n"file"\u001b[31m']));
     expect(result.status).toBe(1);
     expect(result.stderr).toMatch("no such file or directory");
-    const lines = readFileSync(log, "utf8").trimEnd().split("\n");
-    const entries = lines.map((line) => JSON.parse(line) as { level: string; msg: string; time: string });
-    const last = entries.at(-1);
+    const last = result.log.at(-1);
     expect(last?.level).toBe("error");
     expect(last?.msg).toMatch("no such file or directory");
     expect(Number.isNaN(Date.parse(last?.time ?? ""))).toBe(false);
@@ -135,29 +131,12 @@ describe("--log", () => {
     const log = join(box.directory, "twice.json");
     for (let turn = 0; turn < 2; turn += 1)
       await box.run(["--log", log, "--log-format", "json", "state", box.id()]);
-    const errors = readFileSync(log, "utf8")
-      .trimEnd()
-      .split("\n")
-      .filter((line) => line.includes('"error"'));
-    expect(errors.length).toBe(2);
+    expect(readLog(log).filter(({ level }) => level === "error").length).toBe(2);
   });
   ours("a huge argument stays one valid object", async () => {
-    const log = join(box.directory, "huge.json");
-    const { directory } = box.bundle([`/${'x"\n'.repeat(40_000)}`]);
-    const result = await box.run([
-      "--log",
-      log,
-      "--log-format",
-      "json",
-      "run",
-      "--bundle",
-      directory,
-      box.id(),
-    ]);
+    const result = await runLogged(box, box.bundle([`/${'x"\n'.repeat(40_000)}`]));
     expect(result.status).toBe(1);
-    const lines = readFileSync(log, "utf8").trimEnd().split("\n");
-    for (const line of lines) JSON.parse(line);
-    expect(lines.length).toBeLessThan(3);
+    expect(result.log.length).toBeLessThan(3);
   });
   test("another format is refused", async () => {
     const result = await box.run(["--log-format", "xml", "list"]);

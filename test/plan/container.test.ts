@@ -9,6 +9,7 @@ import { listIdmaps } from "../../src/compile/idmap.ts";
 import { describeInstallation } from "../../src/compile/seccomp.ts";
 import { printPlan } from "../../src/plan/print.ts";
 import { parseConfig } from "../../src/spec/config.ts";
+import { host } from "./facts.ts";
 
 const fixtures = join(import.meta.dirname, "../../spec-fixtures/good");
 const golden = join(import.meta.dirname, "golden");
@@ -20,13 +21,7 @@ const names = readdirSync(fixtures)
 
 /** A host on which every source is a directory. */
 const facts: Facts = {
-  arch: "x86_64",
-  euid: 0,
-  mayMount: true,
-  isInUserNamespace: false,
-  kernel: [6, 1],
-  bundle: "/bundle",
-  rootfs: "/bundle/rootfs",
+  ...host,
   mountPoints: [
     { path: "/", root: "/", fsType: "ext4", propagation: ["shared:1"] },
     { path: "/proc", root: "/", fsType: "proc", propagation: ["shared:2"] },
@@ -35,7 +30,6 @@ const facts: Facts = {
   sources: { get: () => "directory", has: () => true } as unknown as ReadonlyMap<string, SourceType>,
   cgroupMounts: { unified: "/sys/fs/cgroup/demo", hierarchies: [], links: [] },
   boundingSet: (1n << 41n) - 1n,
-  lsm: { apparmor: true, selinux: true },
 };
 
 function printAll(name: string): string {

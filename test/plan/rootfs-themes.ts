@@ -1,6 +1,7 @@
 // The themes of the golden plans of the root file system: mounts and more, and which parts of a plan are printed.
 import type { CgroupMounts, Facts } from "../../src/compile/facts.ts";
 import type { Config, Linux, LinuxNamespace, Mount } from "../../src/spec/config.ts";
+import { host } from "./facts.ts";
 
 export const NONE: CgroupMounts = { hierarchies: [], links: [] };
 const V1: CgroupMounts = {
@@ -16,13 +17,7 @@ const V1: CgroupMounts = {
 const V2: CgroupMounts = { unified: "/sys/fs/cgroup/demo", hierarchies: [], links: [] };
 
 export const facts: Facts = {
-  arch: "x86_64",
-  euid: 0,
-  mayMount: true,
-  isInUserNamespace: false,
-  kernel: [6, 1],
-  bundle: "/bundle",
-  rootfs: "/bundle/rootfs",
+  ...host,
   mountPoints: [
     { path: "/", root: "/", fsType: "ext4", propagation: ["shared:1"] },
     { path: "/proc", root: "/", fsType: "proc", propagation: ["shared:2"] },
@@ -40,7 +35,6 @@ export const facts: Facts = {
   ]),
   cgroupMounts: NONE,
   boundingSet: 0n,
-  lsm: { apparmor: true, selinux: true },
 };
 
 export interface Theme {

@@ -4,7 +4,6 @@ usage: agent.py SOCKET ANSWERS. ANSWERS is a JSON object from a system call's nu
 {"value": N}, or {} to let the call go on. Prints "ready", then for each connection one line of JSON with the received
 state, the number of descriptors, and whether the connection was closed after it, and for each call one with its number.
 """
-import array
 import ctypes
 import fcntl
 import json
@@ -12,6 +11,8 @@ import os
 import socket
 import sys
 import threading
+
+from rights import receive
 
 # linux/seccomp.h: _IOWR('!', 0, struct seccomp_notif), _IOWR('!', 1, struct seccomp_notif_resp)
 NOTIF_RECV = 0xC0502100
@@ -74,11 +75,7 @@ server.listen(8)
 print("ready", flush=True)
 while True:
     connection, _ = server.accept()
-    message, ancillary, _flags, _address = connection.recvmsg(1 << 20, socket.CMSG_SPACE(16 * 4))
-    descriptors = array.array("i")
-    for level, kind, data in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    message, descriptors = receive(connection, 1 << 20)
     rest = b""
     while part := connection.recv(1 << 16):
         rest += part
