@@ -1,5 +1,7 @@
 // Compiles bin/tsrunc.ts into one executable. Runs in Bun, started by build.mjs.
 // usage: bun scripts/bundle.mjs OUTFILE VERSION COMMIT
+import { compileSchemas } from "./compile-schemas.ts";
+
 const [outfile, version, commit] = process.argv.slice(2);
 
 // Parts of packages that tsrunc never reaches and that would cost milliseconds at each start. Measured: commander
@@ -28,9 +30,19 @@ const replaceParts = {
   },
 };
 
+const putCompiledSchemas = {
+  name: "put compiled schemas",
+  setup(build) {
+    build.onLoad({ filter: /\/src\/spec\/compiled-checkers\.ts$/ }, () => ({
+      contents: compileSchemas(),
+      loader: "js",
+    }));
+  },
+};
+
 const result = await Bun.build({
   entrypoints: ["bin/tsrunc.ts"],
-  plugins: [replaceParts],
+  plugins: [replaceParts, putCompiledSchemas],
   target: "bun",
   format: "esm",
   // What a command does not import then costs it nothing: 2 ms less at each start than one chunk for all.

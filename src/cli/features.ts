@@ -6,7 +6,7 @@ import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
 import { NAMESPACE_TYPES, NAMESPACES } from "../linux/namespaces.ts";
 import { UNSAFE_ANNOTATIONS } from "../spec/annotations.ts";
 import type { Features } from "../spec/features.ts";
-import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../spec/memory-policy.ts";
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../spec/names.ts";
 import { SPEC_VERSION } from "../spec/state.ts";
 import type { CommandDefinition } from "./command.ts";
 import { COMMIT, VERSION } from "./version.ts";

@@ -2,7 +2,7 @@
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
 import type { SeccompFeatures } from "../spec/features.ts";
-import { SECCOMP_ACTIONS, SECCOMP_ARCHITECTURES, SECCOMP_FLAGS, SECCOMP_OPERATORS } from "../spec/seccomp.ts";
+import { SECCOMP_ACTIONS, SECCOMP_ARCHITECTURES, SECCOMP_FLAGS, SECCOMP_OPERATORS } from "../spec/names.ts";
 import { isFlagSupported, openLibrary } from "./seccomp.ts";
 
 export interface SeccompSupport {

@@ -1,14 +1,13 @@
 // Reads config.json and its parts: JSON, schema, rules across members.
-import type * as z from "zod/mini";
 import { ConfigError, type Problem } from "../errors.ts";
 import { applyRules, toProblems } from "./check.ts";
-import { type Config, configSchema } from "./config-schema.ts";
+import { type Checker, checkConfig, checkProcess, checkResources } from "./compiled-checkers.ts";
+import type { Config } from "./config-schema.ts";
 import { parseJson } from "./json.ts";
-import { type RawIssue, type Segments, segmentsOf, toProblem } from "./problems.ts";
-import { type Process, processSchema } from "./process.ts";
-import { type Resources, resourcesSchema } from "./resources.ts";
+import type { Process } from "./process.ts";
+import type { Resources } from "./resources.ts";
 import { findNulBytes, RULES } from "./rules.ts";
-import { RUN } from "./scalars.ts";
+import type { DocumentKind, SchemaResult } from "./schemas.ts";
 
 export type { Config } from "./config-schema.ts";
 export type { LinuxDevice } from "./devices.ts";
@@ -41,8 +40,10 @@ export { configWarnings } from "./warnings.ts";
 /** A config that can be started. */
 export type RunnableConfig = Config & { readonly process: Process };
 
-/** Where a document stands within a config, so that the same rules serve a process file and resources. */
-interface Place {
+/** A kind of document, and where it stands within a config, so that the same rules serve all kinds. */
+interface Form {
+  readonly kind: DocumentKind;
+  readonly check: Checker;
   /** Member names, with dots. */
   readonly under: string;
   /** How many they are. */
@@ -51,9 +52,17 @@ interface Place {
   readonly wrap: (value: unknown) => unknown;
 }
 
-const WHOLE: Place = { under: "", depth: 0, wrap: (value) => value };
-const PROCESS: Place = { under: "process", depth: 1, wrap: (process) => ({ process }) };
-const RESOURCES: Place = {
+const CONFIG: Form = { kind: "config", check: checkConfig, under: "", depth: 0, wrap: (value) => value };
+const PROCESS: Form = {
+  kind: "process",
+  check: checkProcess,
+  under: "process",
+  depth: 1,
+  wrap: (process) => ({ process }),
+};
+const RESOURCES: Form = {
+  kind: "resources",
+  check: checkResources,
   under: "linux.resources",
   depth: 2,
   wrap: (resources) => ({ linux: { resources } }),
@@ -69,11 +78,15 @@ function configError(document: string, problems: readonly Problem[]): ConfigErro
   return new ConfigError(document, [...problems.slice(0, MAX_PROBLEMS), more]);
 }
 
-function runSchema(document: string, schema: z.ZodMiniType, value: unknown) {
+/** Checks a document with the compiled checker, and if that says no with zod, which finds out what is wrong. */
+function checkDocument(document: string, { kind, check }: Form, input: unknown): SchemaResult {
+  const value = check(input);
+  if (value !== undefined) return { value, issues: [] };
+  // Not an import: zod and the schemas take longer to load than a config takes to read, and nearly every config is
+  // good. The bundler puts what is required here into a function that runs at the call.
+  const { runSchema } = require("./schemas.ts") as typeof import("./schemas.ts");
   try {
-    const parsed = schema._zod.run({ value, issues: [] }, RUN);
-    if (parsed instanceof Promise) throw new TypeError("the schema is asynchronous");
-    return parsed;
+    return runSchema(kind, input);
   } catch (error) {
     // zod hands issues on as call arguments: a hundred thousand of them do not fit on the stack.
     if (!(error instanceof RangeError)) throw error;
@@ -82,23 +95,22 @@ function runSchema(document: string, schema: z.ZodMiniType, value: unknown) {
 }
 
 /** JSON text, schema, rules. Gives the value (usable only without problems) and every problem. */
-function readDocument(document: string, text: string, schema: z.ZodMiniType, place: Place) {
-  const parsed = runSchema(document, schema, parseJson(document, text));
-  const issues = parsed.issues as readonly RawIssue[];
-  const prefix = place.under === "" ? [] : place.under.split(".");
-  const broken: Segments[] = issues.map((issue) => [...prefix, ...segmentsOf(issue)]);
-  const config = place.wrap(parsed.value) as Config;
+function readDocument(document: string, text: string, form: Form) {
+  const { value, issues } = checkDocument(document, form, parseJson(document, text));
+  const prefix = form.under === "" ? [] : form.under.split(".");
+  const config = form.wrap(value) as Config;
+  const broken = issues.map(({ segments }) => [...prefix, ...segments]);
   const found = [
     // A raw NUL is no JSON, so one can only come from this escape.
     ...(text.includes("\\u0000") ? findNulBytes(config) : []),
-    ...applyRules(RULES, config, place.under, broken),
+    ...applyRules(RULES, config, form.under, broken),
   ];
-  const problems: Problem[] = [...issues.map(toProblem), ...toProblems(found, place.depth)];
-  return { value: parsed.value, problems };
+  const problems: Problem[] = [...toProblems(issues, 0), ...toProblems(found, form.depth)];
+  return { value, problems };
 }
 
-function parseDocument(document: string, text: string, schema: z.ZodMiniType, place: Place): unknown {
-  const { value, problems } = readDocument(document, text, schema, place);
+function parseDocument(document: string, text: string, form: Form): unknown {
+  const { value, problems } = readDocument(document, text, form);
   if (problems.length > 0) throw configError(document, problems);
   return value;
 }
@@ -113,7 +125,7 @@ function parseDocument(document: string, text: string, schema: z.ZodMiniType, pl
 export function parseConfig(text: string, options: { readonly requireProcess: true }): RunnableConfig;
 export function parseConfig(text: string): Config;
 export function parseConfig(text: string, options?: { readonly requireProcess: true }): Config {
-  const { value, problems } = readDocument("config.json", text, configSchema, WHOLE);
+  const { value, problems } = readDocument("config.json", text, CONFIG);
   const config = value as Config;
   const lacksProcess =
     options?.requireProcess === true &&
@@ -131,7 +143,7 @@ export function parseConfig(text: string, options?: { readonly requireProcess: t
  * @throws ConfigError that lists every problem
  */
 export function parseProcess(text: string, document = "process.json"): Process {
-  return parseDocument(document, text, processSchema, PROCESS) as Process;
+  return parseDocument(document, text, PROCESS) as Process;
 }
 
 /**
@@ -140,5 +152,5 @@ export function parseProcess(text: string, document = "process.json"): Process {
  * @throws ConfigError that lists every problem
  */
 export function parseResources(text: string, document = "resources.json"): Resources {
-  return parseDocument(document, text, resourcesSchema(), RESOURCES) as Resources;
+  return parseDocument(document, text, RESOURCES) as Resources;
 }

@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import { ConfigError } from "../../../src/errors.ts";
 import { MAX_JSON_DEPTH, MAX_JSON_LENGTH, parseJson } from "../../../src/spec/json.ts";
 import { findSyntaxError } from "../../../src/spec/json-position.ts";
-import { WrittenNumber } from "../../../src/spec/problems.ts";
 
 function messageOf(text: string): string {
   try {
@@ -30,7 +29,9 @@ describe("numbers", () => {
   test.each(["1.5", "1.0", "1e3", "1E-2", "12345678901234567890.5", "-0.0", "1e999"])(
     "%s keeps its text",
     (text) => {
-      expect(parseJson("x", `{"a":\n${text}}`)).toEqual({ a: new WrittenNumber(text) });
+      const { a } = parseJson("x", `{"a":\n${text}}`) as { a: symbol };
+      expect(typeof a).toBe("symbol");
+      expect(a.description).toBe(text);
     },
   );
 
