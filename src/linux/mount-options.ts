@@ -85,7 +85,9 @@ function listMeanings(): ReadonlyMap<string, Meaning> {
 const MEANINGS = listMeanings();
 
 /** Every option that has a meaning of its own, sorted; any other is data for the file system. */
-export const MOUNT_OPTIONS: readonly string[] = [...MEANINGS.keys()].sort();
+export function listMountOptions(): readonly string[] {
+  return [...MEANINGS.keys()].sort();
+}
 
 /** Attributes of a mount that are set and cleared: attr_set and attr_clr of mount_setattr(2). */
 export interface AttributeChange {
@@ -203,7 +205,17 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
  * a tmpfs; a bind mount has no file system of its own for them to describe.
  */
 export function isTmpfsOption(option: string): boolean {
-  return /^(?:size|mode|uid|gid|nr_blocks|nr_inodes)=/.test(option);
+  switch (option.slice(0, option.indexOf("=") + 1)) {
+    case "size=":
+    case "mode=":
+    case "uid=":
+    case "gid=":
+    case "nr_blocks=":
+    case "nr_inodes=":
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** The attributes of a new mount with both kinds of options, of which the recursive ones come last. */

@@ -81,7 +81,9 @@ export function checkAnnotations(annotations: Readonly<Record<string, string>>):
 
 /** Advice about annotations that another runtime would act on. */
 export function findIdleAnnotations(annotations: Readonly<Record<string, string>>): Finding[] {
-  return Object.entries(WITHOUT_EFFECT).flatMap(([name, reason]) =>
-    Object.hasOwn(annotations, name) ? [{ at: [name], message: `has no effect: ${reason}` }] : [],
-  );
+  const findings: Finding[] = [];
+  for (const name of Object.keys(WITHOUT_EFFECT))
+    if (Object.hasOwn(annotations, name))
+      findings.push({ at: [name], message: `has no effect: ${WITHOUT_EFFECT[name]}` });
+  return findings;
 }

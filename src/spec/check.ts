@@ -11,7 +11,9 @@ export type Findings = Finding | readonly Finding[] | undefined;
 export interface Rule {
   /** `mounts.*.options.*`: member names, `*` for all elements or members; empty for the whole config. */
   readonly at: string;
-  readonly check: (value: unknown, config: Config, segments: Segments) => Findings;
+  /** `at` in parts. */
+  readonly steps: readonly string[];
+  readonly check: (value: unknown, config: Config) => Findings;
   /** Where the rule comes from. */
   readonly source: string;
   /**
@@ -40,44 +42,15 @@ export type At<T, P extends string> = P extends ""
 export function rule<const P extends string>(
   at: P,
   source: string,
-  check: (value: At<Config, P>, config: Config, segments: Segments) => Findings,
+  check: (value: At<Config, P>, config: Config) => Findings,
   reads: readonly string[] = [],
 ): Rule {
-  return { at, source, check: check as Rule["check"], reads };
-}
-
-/** `segments` is only valid during the call: copy it to keep it. */
-type Visit = (value: unknown, segments: Segments) => void;
-
-function visitPlaces(
-  value: unknown,
-  steps: readonly string[],
-  path: (string | number)[],
-  visit: Visit,
-): void {
-  if (value === undefined) return;
-  const step = steps[path.length];
-  if (step === undefined) {
-    visit(value, path);
-    return;
-  }
-  if (typeof value !== "object" || value === null) return;
-  const isArray = Array.isArray(value);
-  for (const key of step === "*" ? Object.keys(value) : [step]) {
-    path.push(isArray ? Number(key) : key);
-    visitPlaces((value as Record<string, unknown>)[key], steps, path, visit);
-    path.pop();
-  }
+  return { at, steps: at === "" ? [] : at.split("."), source, check: check as Rule["check"], reads };
 }
 
 function overlap(a: Segments, b: Segments): boolean {
   for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return false;
   return true;
-}
-
-/** Calls `visit` for every value at `at` (see {@link Rule}). */
-export function visitAt(value: unknown, at: string, visit: Visit): void {
-  visitPlaces(value, at === "" ? [] : at.split("."), [], visit);
 }
 
 /** A place and the message about it. */
@@ -86,9 +59,17 @@ export interface Found {
   readonly message: string;
 }
 
+/** One application of a table, for the functions below. */
+interface Run {
+  readonly config: Config;
+  readonly broken: readonly Segments[];
+  readonly found: Found[];
+}
+
 /**
  * Applies the rows that look below `under` (all for ""), except where `broken` lists a place that the schema has
- * refused.
+ * refused. Every command that reads a config does this once, in the engine's interpreter: what most configs need are
+ * plain loops, and paths are made only for what is found.
  */
 export function applyRules(
   rules: readonly Rule[],
@@ -96,25 +77,61 @@ export function applyRules(
   under: string,
   broken: readonly Segments[],
 ): Found[] {
-  const found: Found[] = [];
+  const run: Run = { config, broken, found: [] };
   for (const row of rules) {
     if (under !== "" && row.at !== under && !row.at.startsWith(`${under}.`)) continue;
-    const readsBroken = row.reads.some((place) => broken.some((b) => overlap(place.split("."), b)));
-    if (readsBroken) continue;
-    const isShallow =
-      broken.length > 0 && row.reads.some((place) => row.at === "" || place.startsWith(`${row.at}.`));
-    visitAt(config, row.at, (value, segments) => {
-      const isBroken = (b: Segments) =>
-        (isShallow ? b.length <= segments.length : true) && overlap(segments, b);
-      if (broken.some(isBroken)) return;
-      const findings = row.check(value, config, segments) ?? [];
-      for (const finding of Array.isArray(findings) ? findings : [findings]) {
-        if (typeof finding === "string") found.push({ segments: [...segments], message: finding });
-        else found.push({ segments: [...segments, ...finding.at], message: finding.message });
-      }
-    });
+    if (broken.length > 0 && readsBroken(row, broken)) continue;
+    visitPlaces(row, config, 0, [], run);
   }
-  return found;
+  return run.found;
+}
+
+function readsBroken({ reads }: Rule, broken: readonly Segments[]): boolean {
+  return reads.some((place) => broken.some((b) => overlap(place.split("."), b)));
+}
+
+/** Checks every place of a row below `value`, which stands after `depth` steps; `keys` are those of the `*` so far. */
+function visitPlaces(row: Rule, value: unknown, depth: number, keys: Segments, run: Run): void {
+  const { steps } = row;
+  let place = value;
+  for (let i = depth; i < steps.length; i++) {
+    if (typeof place !== "object" || place === null) return;
+    const step = steps[i] ?? "";
+    if (step !== "*") {
+      place = (place as Record<string, unknown>)[step];
+    } else if (Array.isArray(place)) {
+      for (let index = 0; index < place.length; index++)
+        visitPlaces(row, place[index], i + 1, [...keys, index], run);
+      return;
+    } else {
+      for (const key of Object.keys(place))
+        visitPlaces(row, (place as Record<string, unknown>)[key], i + 1, [...keys, key], run);
+      return;
+    }
+  }
+  if (place !== undefined) checkPlace(row, place, keys, run);
+}
+
+function checkPlace(row: Rule, value: unknown, keys: Segments, { config, broken, found }: Run): void {
+  if (broken.length > 0 && isBroken(row, segmentsOf(row, keys), broken)) return;
+  const findings = row.check(value, config);
+  if (findings === undefined) return;
+  for (const finding of Array.isArray(findings) ? findings : [findings]) {
+    const segments = segmentsOf(row, keys);
+    if (typeof finding === "string") found.push({ segments, message: finding });
+    else found.push({ segments: [...segments, ...finding.at], message: finding.message });
+  }
+}
+
+function isBroken(row: Rule, segments: Segments, broken: readonly Segments[]): boolean {
+  const isShallow = row.reads.some((place) => row.at === "" || place.startsWith(`${row.at}.`));
+  return broken.some((b) => (isShallow ? b.length <= segments.length : true) && overlap(segments, b));
+}
+
+/** The steps of a row with keys in place of its `*`. */
+function segmentsOf({ steps }: Rule, keys: Segments): Segments {
+  let star = 0;
+  return steps.map((step) => (step === "*" ? (keys[star++] ?? "") : step));
 }
 
 /** Problems of what was found, with paths that leave out the first `skip` segments. */

@@ -31,9 +31,13 @@ const KINDS = ["uid", "gid"] as const;
 type Kind = (typeof KINDS)[number];
 const FORM = "idmap=uids=FROM-TO-SIZE[#FROM-TO-SIZE...];gids=...";
 
+/** What nearly every mount is. */
+const NOT_IDMAPPED = { problems: [] };
+
 /** Whether an option is idmap or ridmap, with mappings or without. */
 export function isIdmapOption(option: string): boolean {
-  return /^r?idmap(=|$)/.test(option);
+  const name = option.startsWith("r") ? option.slice(1) : option;
+  return name === "idmap" || name.startsWith("idmap=");
 }
 
 /**
@@ -44,13 +48,14 @@ export function readIdmap(
   config: Config,
   mount: Mount,
 ): { readonly value?: IdmappedMount; readonly problems: readonly Finding[] } {
+  const { uidMappings: uid = [], gidMappings: gid = [], options = [] } = mount;
+  let index = options.length - 1;
+  while (index >= 0 && !isIdmapOption(options[index] ?? "")) index--;
+  const hasOwn = uid.length > 0 || gid.length > 0;
+  if (!hasOwn && index < 0) return NOT_IDMAPPED;
   const problems: Finding[] = [];
-  const options = mount.options ?? [];
-  const index = options.findLastIndex(isIdmapOption);
+  const own: IdMaps = { uid, gid };
   const option = options[index] ?? "";
-  const own: IdMaps = { uid: mount.uidMappings ?? [], gid: mount.gidMappings ?? [] };
-  const hasOwn = own.uid.length > 0 || own.gid.length > 0;
-  if (!hasOwn && index < 0) return { problems };
   const recursive = option.startsWith("ridmap");
   for (const [kind, other] of [KINDS, ["gid", "uid"]] as const)
     if (own[kind].length === 0 && own[other].length > 0)
@@ -69,8 +74,8 @@ export function readIdmap(
     return { problems: [{ at: ["options", index], message }] };
   }
   if (user.path !== undefined) return { value: { recursive }, problems };
-  const { uidMappings: uid = [], gidMappings: gid = [] } = config.linux ?? {};
-  return { value: { recursive, maps: { uid, gid } }, problems };
+  const { uidMappings = [], gidMappings = [] } = config.linux ?? {};
+  return { value: { recursive, maps: { uid: uidMappings, gid: gidMappings } }, problems };
 }
 
 /** The mappings of an option's value, or what is wrong with it. */

@@ -1,16 +1,16 @@
 // The checks of rules.ts for config-linux.md that are longer than a line.
 import { seccompReceiver } from "./annotations.ts";
-import type { Finding } from "./check.ts";
+import type { Finding, Findings } from "./check.ts";
 import type { Config } from "./config-schema.ts";
 import type { LinuxDevice } from "./devices.ts";
 import { readIdmap } from "./idmapped-mount.ts";
 import type { MemoryPolicy } from "./memory-policy.ts";
 import type { IdMapping } from "./namespaces.ts";
 import type { NetDevices } from "./net-devices.ts";
-import { quote } from "./problems.ts";
+import { quote, type Segments } from "./problems.ts";
 import type { Mount } from "./root.ts";
 import { findNamespace, isBind, wordNeed } from "./rule-checks.ts";
-import type { Seccomp } from "./seccomp.ts";
+import type { Seccomp, SeccompSyscall } from "./seccomp.ts";
 import { sysctlNamespace, sysctlPath } from "./sysctl.ts";
 
 /** Maps that the kernel refuses (user_namespaces(7)): too many lines, empty, past the end, overlapping. */
@@ -36,9 +36,9 @@ export function checkIdMappings(mappings: readonly IdMapping[]): Finding[] {
 }
 
 /** config.md: both maps or none; an id mapping is a property of a bind mount. */
-export function checkIdmappedMount(mount: Mount, config: Config): Finding[] {
+export function checkIdmappedMount(mount: Mount, config: Config): Findings {
   const { value, problems } = readIdmap(config, mount);
-  const isIdmapped = value !== undefined || problems.length > 0;
+  if (value === undefined && problems.length === 0) return undefined;
   const written = value?.option === undefined ? [] : (["uid", "gid"] as const);
   const lists = written.flatMap((kind) =>
     checkIdMappings(value?.maps?.[kind] ?? []).map((finding) => {
@@ -47,26 +47,21 @@ export function checkIdmappedMount(mount: Mount, config: Config): Finding[] {
       return { at: ["options", value?.option ?? 0], message: `${kind}s: ${entry}${message}` };
     }),
   );
-  return [
-    ...(isIdmapped && !isBind(mount) ? ["id mapping is for bind mounts only"] : []),
-    ...problems,
-    ...lists,
-  ];
+  return [...(!isBind(mount) ? ["id mapping is for bind mounts only"] : []), ...problems, ...lists];
 }
 
 /** A new user namespace needs both maps, another none. */
 export function checkUserNamespace(config: Config): Finding[] {
   const user = findNamespace(config, "user");
-  return (["uidMappings", "gidMappings"] as const).flatMap((name) => {
-    const present = (config.linux?.[name]?.length ?? 0) > 0;
+  const findings: Finding[] = [];
+  for (const name of ["uidMappings", "gidMappings"] as const) {
+    const isPresent = (config.linux?.[name]?.length ?? 0) > 0;
     const at = ["linux", name];
-    if (user === undefined) {
-      return present ? [{ at, message: wordNeed("user") }] : [];
-    }
-    return present || user.path !== undefined
-      ? []
-      : [{ at, message: "is required for a new user namespace" }];
-  });
+    if (user === undefined && isPresent) findings.push({ at, message: wordNeed("user") });
+    if (user !== undefined && user.path === undefined && !isPresent)
+      findings.push({ at, message: "is required for a new user namespace" });
+  }
+  return findings;
 }
 
 /** setresuid(2) and setgroups(2) refuse an id that the user namespace does not map. */
@@ -127,19 +122,23 @@ export function checkDevicePaths(devices: readonly LinuxDevice[]): Finding[] {
 }
 
 export function checkSysctls(sysctls: Readonly<Record<string, string>>, config: Config): Finding[] {
-  return Object.keys(sysctls).flatMap((name) => {
-    const path = sysctlPath(name);
-    if (path === undefined) return [{ at: [name], message: "is not the name of a kernel parameter" }];
-    const type = sysctlNamespace(path);
-    const field = path === "kernel/hostname" ? "hostname" : "domainname";
-    if (type === "uts" && config[field] !== undefined) {
-      return [{ at: [name], message: `conflicts with ${field}` }];
-    }
-    if (type !== undefined && findNamespace(config, type) !== undefined) return [];
-    const hint = type === undefined ? "" : `: ${wordNeed(type)}`;
-    const message = `sysctl ${JSON.stringify(name)} is not in a separate kernel namespace${hint}`;
-    return [{ at: [name], message }];
-  });
+  const findings: Finding[] = [];
+  for (const name of Object.keys(sysctls)) {
+    const message = checkSysctl(name, config);
+    if (message !== undefined) findings.push({ at: [name], message });
+  }
+  return findings;
+}
+
+function checkSysctl(name: string, config: Config): string | undefined {
+  const path = sysctlPath(name);
+  if (path === undefined) return "is not the name of a kernel parameter";
+  const type = sysctlNamespace(path);
+  const field = path === "kernel/hostname" ? "hostname" : "domainname";
+  if (type === "uts" && config[field] !== undefined) return `conflicts with ${field}`;
+  if (type !== undefined && findNamespace(config, type) !== undefined) return undefined;
+  const hint = type === undefined ? "" : `: ${wordNeed(type)}`;
+  return `sysctl ${JSON.stringify(name)} is not in a separate kernel namespace${hint}`;
 }
 
 /** Name of a network device: dev_valid_name() of the kernel, and the length of IFNAMSIZ. */
@@ -202,41 +201,45 @@ export function checkMemoryPolicy({ mode, nodes, flags = [] }: MemoryPolicy): Fi
 /** The largest data of an action: of an errno the kernel's MAX_ERRNO, of which libseccomp takes those below. */
 const LARGEST_DATA: Readonly<Record<string, number>> = { SCMP_ACT_ERRNO: 4094, SCMP_ACT_TRACE: 0xffff };
 
-function checkErrno(action: string, errno: number | undefined, at: readonly (string | number)[]): Finding[] {
-  if (errno === undefined) return [];
+function checkErrno(action: string, errno: number | undefined): string | undefined {
+  if (errno === undefined) return undefined;
   const largest = LARGEST_DATA[action];
-  if (largest === undefined) return [{ at, message: `cannot be used with ${action}` }];
-  return errno <= largest ? [] : [{ at, message: `must be from 0 to ${largest}, not ${errno}` }];
+  if (largest === undefined) return `cannot be used with ${action}`;
+  return errno <= largest ? undefined : `must be from 0 to ${largest}, not ${errno}`;
 }
 
 export function checkSeccomp(seccomp: Seccomp, config: Config): Finding[] {
   const findings: Finding[] = [];
-  const { defaultAction, syscalls = [] } = seccomp;
+  const { defaultAction, syscalls = [], flags = [] } = seccomp;
   const listener = seccomp.listenerPath ?? seccompReceiver(config);
+  let notifies = false;
+  for (const { action } of syscalls) if (action === "SCMP_ACT_NOTIFY") notifies = true;
   if (defaultAction === "SCMP_ACT_NOTIFY") {
     findings.push({ at: ["defaultAction"], message: "must not be SCMP_ACT_NOTIFY" });
   }
   if (seccomp.listenerMetadata !== undefined && listener === undefined) {
     findings.push({ at: ["listenerMetadata"], message: "needs listenerPath" });
   }
-  if (listener === undefined && syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY")) {
+  if (listener === undefined && notifies) {
     findings.push({ at: ["listenerPath"], message: "is required for SCMP_ACT_NOTIFY" });
   }
-  const { flags = [] } = seccomp;
   const waits = flags.indexOf("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV");
-  if (waits >= 0 && !syscalls.some(({ action }) => action === "SCMP_ACT_NOTIFY")) {
+  if (waits >= 0 && !notifies) {
     findings.push({ at: ["flags", waits], message: "needs a rule with SCMP_ACT_NOTIFY" });
   }
-  findings.push(...checkErrno(defaultAction, seccomp.defaultErrnoRet, ["defaultErrnoRet"]));
-  for (const [index, { names, action, errnoRet }] of syscalls.entries()) {
-    const at = ["syscalls", index];
-    if (names.length === 0) findings.push({ at: [...at, "names"], message: "must have at least one entry" });
-    findings.push(...checkErrno(action, errnoRet, [...at, "errnoRet"]));
-    // The runtime itself still has to write, to tell that the filter is in place.
-    const write = action === "SCMP_ACT_NOTIFY" ? names.indexOf("write") : -1;
-    if (write >= 0) {
-      findings.push({ at: [...at, "names", write], message: "write cannot be used with SCMP_ACT_NOTIFY" });
-    }
-  }
+  const message = checkErrno(defaultAction, seccomp.defaultErrnoRet);
+  if (message !== undefined) findings.push({ at: ["defaultErrnoRet"], message });
+  let index = 0;
+  for (const syscall of syscalls) checkSyscall(syscall, ["syscalls", index++], findings);
   return findings;
+}
+
+function checkSyscall({ names, action, errnoRet }: SeccompSyscall, at: Segments, findings: Finding[]): void {
+  if (names.length === 0) findings.push({ at: [...at, "names"], message: "must have at least one entry" });
+  const message = checkErrno(action, errnoRet);
+  if (message !== undefined) findings.push({ at: [...at, "errnoRet"], message });
+  // The runtime itself still has to write, to tell that the filter is in place.
+  const write = action === "SCMP_ACT_NOTIFY" ? names.indexOf("write") : -1;
+  if (write >= 0)
+    findings.push({ at: [...at, "names", write], message: "write cannot be used with SCMP_ACT_NOTIFY" });
 }

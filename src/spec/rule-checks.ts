@@ -8,7 +8,8 @@ import type { Mount } from "./root.ts";
 
 /** Entry of linux.namespaces; undefined if the namespace is inherited. */
 export function findNamespace(config: Config, type: NamespaceType) {
-  return config.linux?.namespaces?.find((namespace) => namespace.type === type);
+  for (const namespace of config.linux?.namespaces ?? []) if (namespace.type === type) return namespace;
+  return undefined;
 }
 
 export function wordNeed(type: NamespaceType): string {
@@ -28,31 +29,43 @@ export function checkAbsolute(path: string): Findings {
 /** What may follow MAJOR.MINOR.PATCH in SemVer 2.0.0. */
 const SEMVER_REST = /^(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/;
 
+/** Whether a part is written as Number would write it: no leading zeros, signs or spaces. */
+function isVersionPart(part: string | undefined): boolean {
+  return part !== undefined && String(Number(part)) === part && part >= "0";
+}
+
+/** Where the rest of a version begins. */
+function findVersionRest(version: string): number {
+  const minus = version.indexOf("-");
+  const plus = version.indexOf("+");
+  if (minus >= 0 && (plus < 0 || minus < plus)) return minus;
+  return plus >= 0 ? plus : version.length;
+}
+
 export function checkVersion(version: string): Findings {
-  const [beforePlus = ""] = version.split("+", 1);
-  const [core = ""] = beforePlus.split("-", 1);
-  const parts = core.split(".");
-  // Number writes no leading zeros, signs or spaces. Most versions have no rest, and compiling a regular
-  // expression takes longer than most other rules together.
-  const isCore = parts.length === 3 && parts.every((part) => String(Number(part)) === part && part >= "0");
-  const rest = version.slice(core.length);
-  if (!isCore || (rest !== "" && !SEMVER_REST.test(rest))) {
+  const length = findVersionRest(version);
+  const parts = version.slice(0, length).split(".");
+  const [major, minor, patch] = parts;
+  const isCore = parts.length === 3 && isVersionPart(major) && isVersionPart(minor) && isVersionPart(patch);
+  // Most versions have no rest, and compiling a regular expression takes longer than most other rules together.
+  if (!isCore || (length < version.length && !SEMVER_REST.test(version.slice(length)))) {
     return `must be a version such as 1.3.0, not ${quote(version)}`;
   }
-  return parts[0] === "1" ? undefined : `${quote(version)} is not supported: only versions 1.x.y are`;
+  return major === "1" ? undefined : `${quote(version)} is not supported: only versions 1.x.y are`;
 }
 
 /** Refuses repeated values of `key`. */
 export function checkUnique<T>(items: readonly T[], member: string, key: (item: T) => string): Finding[] {
   const seen = new Set<string>();
-  return items.flatMap((item, index) => {
+  const findings: Finding[] = [];
+  let index = 0;
+  for (const item of items) {
     const value = key(item);
-    if (!seen.has(value)) {
-      seen.add(value);
-      return [];
-    }
-    return [{ at: [index, member], message: `${value} stands in the list twice` }];
-  });
+    if (seen.has(value)) findings.push({ at: [index, member], message: `${value} stands in the list twice` });
+    seen.add(value);
+    index++;
+  }
+  return findings;
 }
 
 export function checkRlimit(rlimit: Rlimit): Findings {
@@ -92,24 +105,25 @@ export function checkNumberList(list: string): Findings {
 }
 
 /** As in src/compile/mount-sources.ts. */
-export function isBind(mount: Mount): boolean {
-  return mount.type === "bind" || (mount.options?.some((option) => /^r?bind$/.test(option)) ?? false);
+export function isBind({ type, options = [] }: Mount): boolean {
+  return type === "bind" || options.includes("bind") || options.includes("rbind");
 }
 
 /** What mount(2) needs, depending on what kind of mount it is. */
-export function checkMount(mount: Mount): Finding[] {
+export function checkMount(mount: Mount): Findings {
+  const { type, source, options = [] } = mount;
+  if (!isBind(mount)) {
+    if (type !== undefined || options.includes("remount")) return undefined;
+    return { at: ["type"], message: "is required without the option bind or rbind" };
+  }
   const findings: Finding[] = [];
-  const options = mount.options ?? [];
-  if (isBind(mount)) {
-    if (mount.source === undefined)
-      findings.push({ at: ["source"], message: "is required for a bind mount" });
-    for (const [index, option] of options.entries()) {
-      if (option.includes(",")) {
-        findings.push({ at: ["options", index], message: `must be one option, not ${quote(option)}` });
-      }
+  if (source === undefined) findings.push({ at: ["source"], message: "is required for a bind mount" });
+  let index = 0;
+  for (const option of options) {
+    if (option.includes(",")) {
+      findings.push({ at: ["options", index], message: `must be one option, not ${quote(option)}` });
     }
-  } else if (mount.type === undefined && !options.includes("remount")) {
-    findings.push({ at: ["type"], message: "is required without the option bind or rbind" });
+    index++;
   }
   return findings;
 }

@@ -23,9 +23,14 @@ export function sysctlPath(name: string): string | undefined {
   const dot = name.indexOf(".");
   const slash = name.indexOf("/");
   const dotted = dot >= 0 && (slash < 0 || dot < slash);
-  const parts = dotted ? name.split(".").map((part) => part.replaceAll("/", ".")) : name.split("/");
-  if (parts.some((part) => part === "" || part === "." || part === "..")) return undefined;
-  return parts.join("/");
+  const parts = name.split(dotted ? "." : "/");
+  let path = "";
+  for (const part of parts) {
+    const own = dotted && slash >= 0 ? part.replaceAll("/", ".") : part;
+    if (own === "" || own === "." || own === "..") return undefined;
+    path += path === "" ? own : `/${own}`;
+  }
+  return path;
 }
 
 /** Type of the namespace that the parameter at a path below /proc/sys belongs to; undefined if to none. */

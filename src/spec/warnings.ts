@@ -33,7 +33,8 @@ const ADVICE = [
   ),
   rule("mounts.*", "tsrunc: nothing is ignored silently", ({ type, options = [] }) => {
     const isBind = type === "bind" || options.includes("bind") || options.includes("rbind");
-    const idle = isBind ? options.filter(isTmpfsOption) : [];
+    if (!isBind) return undefined;
+    const idle = options.filter(isTmpfsOption);
     return idle.length > 0
       ? `a bind mount ignores ${quote(idle.join(","))}: options of a new tmpfs`
       : undefined;
