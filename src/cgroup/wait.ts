@@ -1,10 +1,8 @@
 // Waiting for the kernel, which tells of none of what is waited for here by an event of all versions.
 
-const cell = new Int32Array(new SharedArrayBuffer(4));
-
 /** Blocks for a time in milliseconds. */
 export function sleep(milliseconds: number): void {
-  Atomics.wait(cell, 0, 0, milliseconds);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
 /**

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { readCgroupLayout } from "../cgroup/layout.ts";
 import type { SeccompSupport } from "../host/seccomp-support.ts";
 import { CAPABILITIES } from "../linux/capabilities.ts";
-import { MOUNT_OPTIONS } from "../linux/mount-options.ts";
+import { listMountOptions } from "../linux/mount-options.ts";
 import { NAMESPACE_TYPES, NAMESPACES } from "../linux/namespaces.ts";
 import { UNSAFE_ANNOTATIONS } from "../spec/annotations.ts";
 import type { Features } from "../spec/features.ts";
@@ -20,7 +20,7 @@ export function collectFeatures({ seccomp, libseccomp }: SeccompSupport): Featur
     ociVersionMin: "1.0.0",
     ociVersionMax: SPEC_VERSION,
     hooks: HOOKS,
-    mountOptions: MOUNT_OPTIONS,
+    mountOptions: listMountOptions(),
     linux: {
       namespaces: NAMESPACE_TYPES.filter((type) => existsSync(`/proc/self/ns/${NAMESPACES[type][2]}`)).sort(),
       capabilities: CAPABILITIES.slice(0, readLastCapability() + 1),

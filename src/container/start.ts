@@ -1,5 +1,5 @@
 // `start`: makes the waiting init the container's process.
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import type { NotifyProxy } from "../host/sd-notify.ts";
@@ -10,7 +10,7 @@ import { withContainerLock } from "./lock.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
 import { computeStatus } from "./status.ts";
-import { readRecord } from "./store.ts";
+import { readRecord, removeStateFile } from "./store.ts";
 
 /**
  * Starts a created container. Throws TsruncError; a container whose process could not be started is stopped. For a
@@ -62,8 +62,8 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
     throw new TsruncError(withErrno ? `${text}: ${errnoText(outcome.errno)}` : text);
   }
   ctx.log.debug("the container's program runs");
-  rmSync(paths.startBatch, { force: true });
-  rmSync(paths.startSteps, { force: true });
+  removeStateFile(paths.startBatch);
+  removeStateFile(paths.startSteps);
   await runPoststartHooks(ctx, record);
 }
 

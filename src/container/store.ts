@@ -104,6 +104,15 @@ export function writeRecord(ctx: Rooted, record: ContainerRecord): void {
   }
 }
 
+/** Removes one file of a container's directory. */
+export function removeStateFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    throw describeFsError("container's state", error);
+  }
+}
+
 /**
  * Removes a container's directory with everything in it and follows no symbolic link. The record goes first: what
  * an interrupted removal leaves is no container for any command but `delete --force`.

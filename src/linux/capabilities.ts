@@ -46,11 +46,10 @@ export const CAPABILITIES = [
 
 export type CapabilityName = (typeof CAPABILITIES)[number];
 
-const numbers = new Map<string, number>(CAPABILITIES.map((name, number) => [name, number]));
-
 /** The number of a capability; undefined for a name that the kernel's headers do not know. */
 export function capabilityNumber(name: string): number | undefined {
-  return numbers.get(name);
+  const number = CAPABILITIES.indexOf(name as CapabilityName);
+  return number < 0 ? undefined : number;
 }
 
 /** Bit mask to names, for printing. */
