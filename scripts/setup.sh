@@ -14,6 +14,7 @@ needed=(
   "crun crun"
   "strace strace"
   "hyperfine hyperfine"
+  "/usr/bin/time time"
   "aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu"
   "qemu-aarch64-static qemu-user-static"
   "ip iproute2"

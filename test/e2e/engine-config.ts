@@ -24,6 +24,8 @@ export function makeDockerConfig(args: readonly string[], sources: string): Conf
   delete (config.process as { apparmorProfile?: string }).apparmorProfile;
   delete config.hooks;
   delete config.linux.cgroupsPath;
+  // Debian's crun writes Docker's -1 as it is, which the kernel refuses.
+  config.linux.resources = { ...config.linux.resources, pids: { limit: 4096 } };
   config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== "time");
   const made = makeSources(sources, ["resolv.conf", "hostname", "hosts", "app.conf", "token"], ["data"]);
   for (const mount of config.mounts)
@@ -56,7 +58,8 @@ export function makeHeavyConfig(args: readonly string[], sources: string): Confi
   const made = makeSources(sources, [], names);
   for (const [i, name] of names.entries())
     config.mounts.push(bind(made(name), `/mnt/${name}`, i % 2 === 0 ? "rw" : "ro"));
-  const hook: Hook = { path: "/bin/true", args: ["true"] };
+  // It reads the state, as a hook does: Debian's crun fails when one ends before it has written that.
+  const hook: Hook = { path: "/bin/sh", args: ["sh", "-c", "cat >/dev/null"], env: ["PATH=/bin"] };
   const moments = ["createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
   config.hooks = Object.fromEntries(moments.map((moment) => [moment, [hook]]));
   return config;

@@ -1,0 +1,40 @@
+// Memory: the peak of each command, and what a container that waits for `start` keeps.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Bundle } from "./bundles.ts";
+import type { Timed } from "./rows.ts";
+import { env, type Runtime, runCommand } from "./runtimes.ts";
+
+/**
+ * Peak resident memory of a command and of what it waited for, in kB: the largest of three runs. GNU time starts it
+ * from a small process: the figure includes the memory of whoever forked (getrusage(2), ru_maxrss).
+ */
+export function measurePeak(folder: string, { prepare, command }: Timed): number {
+  const file = join(folder, "peak");
+  const peaks = [1, 2, 3].map(() => {
+    if (prepare !== undefined) runWords(prepare);
+    runWords(`/usr/bin/time --format=%M --output=${file} ${command}`);
+    return Number(readFileSync(file, "utf8"));
+  });
+  return Math.max(...peaks);
+}
+
+function runWords(words: string): void {
+  const [command = "", ...args] = words.split(" ");
+  execFileSync(command, args, { env, stdio: "ignore" });
+}
+
+/** Resident memory of the process that waits for `start`, and its share of it (PSS), in kB. */
+export function measureWaiting(runtime: Runtime, bundle: Bundle): { rss: number; pss: number } {
+  const { id } = runtime;
+  runCommand(runtime, "create", "--bundle", bundle.long, id);
+  try {
+    const { pid } = JSON.parse(runCommand(runtime, "state", id)) as { pid: number };
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+    const read = (name: string): number => Number(new RegExp(`^${name}: +(\\d+)`, "m").exec(text)?.[1]);
+    return { rss: read("Rss"), pss: read("Pss") };
+  } finally {
+    runCommand(runtime, "delete", "--force", id);
+  }
+}
