@@ -1,4 +1,4 @@
-// docs/conformance.md: the tests that it names are there, and no row is missing.
+// docs/conformance.md: the tests that it names are there, no row is missing, and sums are right.
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 
@@ -20,13 +20,26 @@ test("every row is there once", () => {
   expect(listRows(11)).toEqual(range(1, 39));
 });
 
+const findTests = (text: string): readonly string[] => text.match(/[\w/-]+\.test\.(?:ts|sh)/g) ?? [];
+
 test("every row names a test, and every test that is named exists", () => {
-  for (const line of TEXT.split("\n").filter((each) => /^\| 1[01]\./.test(each))) {
-    const paths = line.match(/[\w/-]+\.test\.(?:ts|sh)/g) ?? [];
-    expect({ line, count: paths.length > 0 }).toEqual({ line, count: true });
-    for (const path of paths) {
-      const isThere = existsSync(new URL(`../${path}`, import.meta.url));
-      expect({ path, isThere }).toEqual({ path, isThere: true });
-    }
+  for (const line of TEXT.split("\n").filter((each) => /^\| 1[01]\./.test(each)))
+    expect({ line, isTested: findTests(line).length > 0 }).toEqual({ line, isTested: true });
+  for (const path of findTests(TEXT)) {
+    const isThere = existsSync(new URL(`../${path}`, import.meta.url));
+    expect({ path, isThere }).toEqual({ path, isThere: true });
   }
+});
+
+test("the validation suite: every program once, the sum, and a test of ours for each that fails", () => {
+  const [, section = ""] = TEXT.split("## The validation suite of runtime-tools\n");
+  const [, total, passed] = /The (\d+) programs[\s\S]*?: (\d+) pass\./.exec(section) ?? [];
+  const rows = [...section.matchAll(/^\| `(\w+)` +\| (passes|fails: [^|]*[^| ]) *\|(.*)\|$/gm)];
+  const names = rows.map(([, name = ""]) => name);
+  expect(names).toEqual([...new Set(names)].sort());
+  expect(rows.length).toBe(Number(total));
+  expect(rows.filter(([, , result]) => result === "passes").length).toBe(Number(passed));
+  for (const [line, , result, tests = ""] of rows)
+    if (result !== "passes")
+      expect({ line, count: findTests(tests).length > 0 }).toEqual({ line, count: true });
 });

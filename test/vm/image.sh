@@ -30,7 +30,7 @@ mmdebstrap --variant=minbase --include="$packages,$kernel" --essential-hook='
 mv "$root"/boot/vmlinuz-* "$out/vmlinuz"
 mv "$root"/boot/initrd.img-* "$out/initrd"
 rm -rf "$root"/usr/share/{doc,man,locale} \
-  "$root"/lib/modules/*/kernel/{sound,drivers/{gpu,media,scsi,iio,usb,infiniband,net/{ethernet,wireless}}}
+  "$root"/lib/modules/*/kernel/{sound,drivers/{gpu,media,scsi,iio,usb,infiniband/{hw,ulp},net/{ethernet,wireless}}}
 
 # Without a screen, hardware to find, or a network, nothing of this has work; it only slows the boot.
 for unit in systemd-udev-trigger.service getty.target systemd-networkd-wait-online.service \

@@ -1,5 +1,5 @@
 // Limits on cgroup2, enforced by the kernel: a container meets each of them.
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { openSandbox, readStatus, waitFor } from "../e2e/harness.ts";
 import { readCgroup, readCounter, readDisk, withContainer } from "./cgroups.ts";
@@ -138,3 +138,33 @@ test("freezing: cgroup.freeze, and what cgroup.events tells of it", () =>
     expect(readCgroup(id, "cgroup.freeze")).toBe("0");
     await waitFor("the thaw", () => readCounter(id, "cgroup.events", "frozen") === 0);
   }));
+
+describe("rdma: a device in software", () => {
+  const call = (...command: string[]): void => {
+    const { exitCode, stderr } = Bun.spawnSync(command);
+    if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+  };
+  beforeAll(() => {
+    call("modprobe", "--all", "dummy", "rdma_rxe");
+    call("ip", "link", "add", "rdma0", "type", "dummy");
+    call("ip", "link", "set", "rdma0", "up");
+    call("rdma", "link", "add", "rxe0", "type", "rxe", "netdev", "rdma0");
+  });
+  afterAll(() => {
+    call("rdma", "link", "delete", "rxe0");
+    call("ip", "link", "delete", "rdma0");
+  });
+
+  test("has the limits of its handles and objects, and an update's; another device is refused", () =>
+    withContainer(box, SLEEP, { rdma: { rxe0: { hcaHandles: 3, hcaObjects: 10_000 } } }, async (id) => {
+      expect(readCgroup(id, "rdma.max")).toBe("rxe0 hca_handle=3 hca_object=10000");
+      const update = (rdma: object) =>
+        box.run(["update", "--resources", "-", id], { stdin: JSON.stringify({ rdma }) });
+      expect(await update({ rxe0: { hcaObjects: 20 } })).toMatchObject({ status: 0, stderr: "" });
+      expect(readCgroup(id, "rdma.max")).toBe("rxe0 hca_handle=3 hca_object=20");
+      const refused = await update({ nowhere: { hcaObjects: 1 } });
+      expect(refused.status).toBe(1);
+      expect(refused.stderr).toContain("linux.resources.rdma");
+      expect(readCgroup(id, "rdma.max")).toBe("rxe0 hca_handle=3 hca_object=20");
+    }));
+});
