@@ -1,11 +1,11 @@
 // linux.seccomp of an ordinary user's containers: the agent, which no privilege of the user's leads to.
-import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { chownSync, mkdirSync, readFileSync } from "node:fs";
+import { afterEach, describe, expect, test } from "bun:test";
+import { chownSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Agent, type Answer, openAgent } from "./agents.ts";
 import type { Seccomp } from "./config.ts";
 import { isPeer, openSandbox, waitFor } from "./harness.ts";
-import { installExecutable, makeUserBundle } from "./rootless.ts";
+import { openUser, USER } from "./rootless.ts";
 import { deny, isX86, under } from "./seccomp.ts";
 
 const agents: Agent[] = [];
@@ -13,22 +13,7 @@ afterEach(() => {
   for (const agent of agents.splice(0)) agent.close();
 });
 const box = openSandbox("rootless-agent"); // whose checks come after the agents' end
-const USER = 54321;
-const runtimeDir = join(box.directory, "runtime-dir");
-let tsrunc = "";
-
-beforeAll(() => {
-  tsrunc = installExecutable(box.directory);
-  mkdirSync(runtimeDir, { mode: 0o700 });
-  chownSync(runtimeDir, USER, USER);
-});
-
-const call = (...args: readonly string[]) => {
-  const asUser = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-groups"];
-  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", XDG_RUNTIME_DIR: runtimeDir };
-  const { exitCode, stdout, stderr } = Bun.spawnSync([...asUser, ...args], { cwd: box.directory, env });
-  return { status: exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
-};
+const { runtimeDir, makeBundle, call, create } = openUser(box);
 const ok = { status: 0, stderr: "" };
 
 let count = 0;
@@ -53,19 +38,14 @@ describe.skipIf(isPeer)("an agent of an ordinary user", () => {
       const { path, agent } = await open({ [mkdir]: { error: 42 } });
       const id = box.id();
       const script = "mkdir /tmp/x 2>/tmp/said; exec sleep 100";
-      const { directory, rootfs } = makeUserBundle(
-        box,
-        USER,
-        ["sh", "-c", script],
-        under(asks(path), noNewPrivileges),
-      );
-      const create = `exec ${tsrunc} create --bundle ${directory} ${id} >/dev/null 2>${directory}/errors`;
-      expect(call("sh", "-c", create).status).toBe(0);
+      const bundle = makeBundle(["sh", "-c", script], under(asks(path), noNewPrivileges));
+      const { directory, rootfs } = bundle;
+      expect(create(bundle, id).status).toBe(0);
       expect(agent.deliveries()).toEqual([]);
-      expect(call(tsrunc, "start", id)).toMatchObject(ok);
-      const { pid } = JSON.parse(call(tsrunc, "state", id).stdout) as { pid: number };
+      expect(call("start", id)).toMatchObject(ok);
+      const { pid } = JSON.parse(call("state", id).stdout) as { pid: number };
       await waitFor("the call", () => agent.calls().length > 0);
-      const result = call(tsrunc, "exec", "--pid-file", join(runtimeDir, "pid"), id, "mkdir", "/tmp/y");
+      const result = call("exec", "--pid-file", join(runtimeDir, "pid"), id, "mkdir", "/tmp/y");
       expect(result.stderr).toContain("No message of desired type");
       expect(readFileSync(join(rootfs, "tmp/said"), "utf8")).toContain("No message of desired type");
       await waitFor("the exec's call", () => agent.calls().length > 1);
@@ -89,6 +69,6 @@ describe.skipIf(isPeer)("an agent of an ordinary user", () => {
       });
       expect(agent.calls()).toEqual([mkdir, mkdir]);
       expect(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")).toBe(""); // of init's making
-      expect(call(tsrunc, "delete", "--force", id)).toMatchObject(ok);
+      expect(call("delete", "--force", id)).toMatchObject(ok);
     });
 });

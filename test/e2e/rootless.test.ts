@@ -1,45 +1,15 @@
 // Containers of an ordinary user, on this host without a cgroup of the user's own, and of root in a user namespace.
-import { beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Bundle, isPeer, openSandbox } from "./harness.ts";
-import { installExecutable, makeUserBundle } from "./rootless.ts";
+import { type Answer, openUser, USER } from "./rootless.ts";
 
 const box = openSandbox("rootless");
 const ours = describe.skipIf(isPeer);
-const USER = 54321;
-const runtimeDir = join(box.directory, "runtime-dir");
-let tsrunc = "";
-
-beforeAll(() => {
-  tsrunc = installExecutable(box.directory);
-  mkdirSync(runtimeDir, { mode: 0o700 });
-  spawnSync("chown", [`${USER}:${USER}`, runtimeDir]);
-});
-
-const makeBundle = (args: readonly string[], change?: (config: Config) => void): Bundle =>
-  makeUserBundle(box, USER, args, change);
-
-interface Answer {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function spawn(command: readonly string[], cwd = box.directory): Answer {
-  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", XDG_RUNTIME_DIR: runtimeDir };
-  const { status, stdout, stderr } = spawnSync(command[0] as string, command.slice(1), {
-    cwd,
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: 30_000,
-  });
-  return { status, stdout: stdout.toString(), stderr: stderr.toString() };
-}
-
-const asUser = (uid = USER): string[] => ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+const { tsrunc, runtimeDir, spawn, asUser, makeBundle, call, create } = openUser(box);
 const asUserRun = (bundle: Bundle, ...flags: string[]): Answer =>
   spawn([...asUser(), tsrunc, "run", ...flags, "--bundle", bundle.directory, box.id()]);
 
@@ -54,16 +24,8 @@ ours("an ordinary user", () => {
   });
 
   test("takes one through its whole life", () => {
-    const bundle = makeBundle(["sleep", "100"]);
     const id = box.id();
-    const call = (...args: string[]): Answer => spawn([...asUser(), tsrunc, ...args], bundle.directory);
-    // A pipe that the container holds open would keep the caller waiting.
-    const created = spawn([
-      "sh",
-      "-c",
-      `exec ${asUser().join(" ")} ${tsrunc} create --bundle ${bundle.directory} ${id} >/dev/null 2>&1`,
-    ]);
-    expect(created.status).toBe(0);
+    expect(create(makeBundle(["sleep", "100"]), id).status).toBe(0);
     expect(JSON.parse(call("state", id).stdout)).toMatchObject({ status: "created", id });
     expect(statSync(join(runtimeDir, "tsrunc")).mode & 0o7777).toBe(0o1700);
     expect(call("start", id)).toMatchObject({ status: 0, stderr: "" });
@@ -89,9 +51,7 @@ ours("an ordinary user", () => {
     bundle.edit((config) => {
       config.hooks = Object.fromEntries(kinds.map((kind) => [kind, [record(kind)]]));
     });
-    const call = (...args: string[]): Answer => spawn([...asUser(), tsrunc, ...args], bundle.directory);
-    const create = `exec ${asUser().join(" ")} ${tsrunc} create --bundle ${bundle.directory} ${id} >/dev/null 2>&1`;
-    expect(spawn(["sh", "-c", create]).status).toBe(0);
+    expect(create(bundle, id).status).toBe(0);
     const { pid } = JSON.parse(call("state", id).stdout) as { pid: number };
     expect(call("exec", id, "id", "-u")).toMatchObject({ status: 0, stdout: "0\n", stderr: "" });
     expect(call("start", id)).toMatchObject({ status: 0, stderr: "" });
