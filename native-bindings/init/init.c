@@ -116,6 +116,7 @@ struct batch {
 // One read-only look at the whole batch, so that the loop below needs no checks of its own.
 static int is_sound(const struct batch *b) {
   const struct header *h = &b->header;
+  const uint32_t end = h->data + h->out_length;
   for (uint32_t i = 0; i < h->steps; i++) {
     const struct step *s = &b->steps[i];
     if (s->tolerated > 4 || i + 1 + s->skip_ok > h->steps || i + 1 + s->skip_error > h->steps) return 0;
@@ -123,17 +124,17 @@ static int is_sound(const struct batch *b) {
       uint64_t a = s->arg[k];
       switch (s->kind[k]) {
       case KIND_IMMEDIATE: break;
-      case KIND_DATA: if (a > h->data) return 0; break;
+      case KIND_DATA: if (a > end) return 0; break;
       case KIND_RESULT: if (a >= i) return 0; break;
-      case KIND_LOAD32: if (a > h->data || h->data - a < 4) return 0; break;
-      case KIND_LOAD64: if (a > h->data || h->data - a < 8) return 0; break;
+      case KIND_LOAD32: if (a > end || end - a < 4) return 0; break;
+      case KIND_LOAD64: if (a > end || end - a < 8) return 0; break;
       default: return 0;
       }
     }
     if (s->nr == OP_STORE) {
       if (s->kind[1] != KIND_IMMEDIATE || s->kind[2] != KIND_IMMEDIATE) return 0;
       if (s->arg[2] != 4 && s->arg[2] != 8) return 0;
-      if (s->arg[1] > h->data || s->arg[2] > h->data - s->arg[1]) return 0;
+      if (s->arg[1] > end || s->arg[2] > end - s->arg[1]) return 0;
     }
   }
   return 1;
@@ -153,7 +154,7 @@ static uint64_t value_of(const struct batch *b, const struct step *s, int k) {
 // In one piece, between which no other process's message gets.
 static void send_report(int fd, struct batch *b, uint32_t type, uint32_t index, int error) {
   struct report *r = b->report;
-  loose64 *out = (loose64 *)(b->results + b->header.steps), *data = (loose64 *)b->data;
+  loose64 *out = (loose64 *)(b->results + b->header.steps), *data = (loose64 *)(b->data + b->header.data);
   uint32_t words = b->header.out_length / 8;
   while (words > 0 && data[words - 1] == 0) words--;
   for (uint32_t i = 0; i < words; i++) out[i] = data[i];
@@ -219,19 +220,17 @@ static int serve_one(int fd) {
   read_all(fd, (char *)&b.header, sizeof b.header);
   struct header *h = &b.header;
   if (h->magic != MAGIC_BATCH || h->steps > MAX_STEPS || h->data > MAX_DATA || h->relocations > MAX_DATA / 8 ||
-      h->out_length > h->data || h->out_length % 8 != 0 || h->out_sent > 1)
+      h->out_length > MAX_DATA || h->data % 8 != 0 || h->out_length % 8 != 0 || h->out_sent > 1)
     leave(2);
   size_t steps = sizeof(struct step) * h->steps, relocations = (4u * (size_t)h->relocations + 7) & ~(size_t)7;
-  size_t data = ((size_t)h->data + 7) & ~(size_t)7;
-  size_t body = steps + relocations + data;
-  size_t whole = body + sizeof(struct report) + 8u * (size_t)h->steps + h->out_length + 8;
+  size_t sent = steps + relocations + h->data + (h->out_sent ? h->out_length : 0);
+  size_t body = steps + relocations + h->data + h->out_length;
+  size_t whole = body + sizeof(struct report) + 8u * (size_t)h->steps + h->out_length;
   char *memory = (char *)call6(NR_mmap, 0, (long)whole, 3 /* read, write */, 0x22 /* private, anonymous */, -1, 0);
   if ((unsigned long)memory > -4096UL) leave(2);
+  read_all(fd, memory, sent); // an out area that is not sent is zeros, as the memory is
   b.steps = (struct step *)memory;
   b.data = memory + steps + relocations;
-  size_t out = h->out_sent ? 0 : h->out_length; // zeros, as the memory is
-  read_all(fd, memory, steps + relocations);
-  read_all(fd, b.data + out, data - out);
   b.report = (struct report *)(memory + body);
   b.results = (int64_t *)(b.report + 1);
   loose32 *relocation = (loose32 *)(memory + steps);

@@ -112,7 +112,7 @@ export function takeAnswer(session: Session): void {
   if (session.unanswered === undefined) return;
   const { batch, steps, first, attempt } = session.unanswered;
   session.unanswered = undefined;
-  const fork = steps.findIndex((step) => step.call === "fork");
+  const { fork } = batch;
   let hasPid = false;
   const takeFork = (header: ReportHeader): void => {
     session.pid = header.value;

@@ -115,7 +115,6 @@ export class PlanBuilder {
     const index = this.#steps.length;
     if (call === "close" && options === NO_OPTIONS && this.#joinClose(args[0]))
       return { kind: "result", step: index - 1, name: "closed" };
-    const name = options.name ?? `r${index}`;
     const step: Writable<InitStep> = {
       lane: "init",
       call,
@@ -127,7 +126,7 @@ export class PlanBuilder {
     if (options.failure !== undefined) step.failure = options.failure;
     if (options.failureWithErrno) step.failureWithErrno = true;
     if (options.hint) step.hint = options.hint;
-    const result: Result = { kind: "result", step: index, name };
+    const result: Result = { kind: "result", step: index, name: options.name };
     this.#steps.push(step);
     if (options.goTo || options.onSuccess || options.onError) this.#seam = this.#steps.length;
     options.goTo?.steps.push(step);

@@ -1,7 +1,7 @@
-// The data of a batch: out buffers first (they make up the out area), then structures and bytes, then strings.
+// The data of a batch: structures and bytes, then strings, then the out area, which the out buffers make up.
 import type { Architecture } from "../linux/syscalls.ts";
 import { Memory } from "./memory.ts";
-import type { Field, InitStep, OpenFlag, OpenFlagsArg, OutBuffer, Pointee, Result } from "./step.ts";
+import type { Field, OpenFlag, OpenFlagsArg, OutBuffer, Pointee, Result } from "./step.ts";
 
 // Sources: include/uapi/asm-generic/fcntl.h; aarch64 differs in arch/arm64/include/uapi/asm/fcntl.h.
 const OPEN_FLAGS: Readonly<Record<OpenFlag, readonly [x86_64: number, aarch64: number]>> = {
@@ -37,50 +37,36 @@ export interface DataOwner {
 
 type Struct = Pointee & { readonly kind: "struct" };
 
-/** A string stands at an offset that is known only at the end: see {@link BatchData.stringsAt}. */
+/** Where something stands: at an offset in its part of the data. */
 export interface Placed {
+  readonly part: "structs" | "strings" | "out";
   readonly offset: number;
-  readonly isString: boolean;
+}
+
+/** Offsets of numbers that count from the beginning of a part whose place is known only at the end. */
+interface Late {
+  readonly strings: number[];
+  readonly out: number[];
 }
 
 export class BatchData {
-  readonly buffers: ReadonlyMap<OutBuffer, number>;
+  /** Where each out buffer lies in the out area. */
+  readonly buffers = new Map<OutBuffer, number>();
   /** Bytes of the out area. */
-  readonly outLength: number;
+  outLength = 0;
   /** Offsets of pointers. */
   readonly relocations: number[] = [];
   readonly #owner: DataOwner;
-  /** Structures and bytes. Offsets in it count from the end of the out area. */
+  /** Structures and bytes. */
   readonly #structs = new Memory(4096);
-  /** Offsets, in `#structs`, of pointers to strings. */
-  readonly #stringPointers: number[] = [];
+  readonly #late: Late = { strings: [], out: [] };
   readonly #placed = new Map<Pointee, number>();
   readonly #strings = new Map<string, number>();
   #text = "";
   #textLength = 0;
 
-  constructor(steps: readonly InitStep[], owner: DataOwner) {
+  constructor(owner: DataOwner) {
     this.#owner = owner;
-    const buffers = new Map<OutBuffer, number>();
-    let length = 0;
-    const visit = (pointee: Pointee): void => {
-      if (pointee.kind === "buffer") {
-        if (buffers.has(pointee)) return;
-        buffers.set(pointee, length);
-        length += (pointee.size + 7) & ~7;
-      } else if (pointee.kind === "struct") {
-        for (const { value } of pointee.fields) if (isPointee(value)) visit(value);
-      }
-    };
-    for (const step of steps) {
-      for (const arg of step.args) {
-        if (typeof arg !== "object") continue;
-        if (arg.kind === "buffer" || arg.kind === "struct") visit(arg);
-        else if (arg.kind === "load") visit(arg.buffer);
-      }
-    }
-    this.buffers = buffers;
-    this.outLength = length;
   }
 
   /** Offset of a string among the strings; equal ones have one place. */
@@ -94,35 +80,45 @@ export class BatchData {
     return at;
   }
 
-  /** Offset of a pointee in the data. One that is put before has one place. */
+  /** Offset of a buffer in the out area. */
+  putBuffer(buffer: OutBuffer): number {
+    const found = this.buffers.get(buffer);
+    if (found !== undefined) return found;
+    const at = this.outLength;
+    this.buffers.set(buffer, at);
+    this.outLength += (buffer.size + 7) & ~7;
+    return at;
+  }
+
+  /** Where a pointee stands. One that is put before has one place. */
   put(pointee: Pointee): Placed {
-    if (pointee.kind === "string") return { offset: this.putString(pointee.value), isString: true };
-    if (pointee.kind === "buffer") return { offset: this.buffers.get(pointee) as number, isString: false };
+    if (pointee.kind === "string") return { part: "strings", offset: this.putString(pointee.value) };
+    if (pointee.kind === "buffer") return { part: "out", offset: this.putBuffer(pointee) };
     const offset = this.#placed.get(pointee) ?? this.#place(pointee);
-    return { offset, isString: false };
+    return { part: "structs", offset };
   }
 
   /** As {@link put}, for a structure that takes results: another step's stores into it may be jumped over. */
   putAnew(pointee: Struct): Placed {
-    return { offset: this.#place(pointee), isString: false };
+    return { part: "structs", offset: this.#place(pointee) };
   }
 
   #place(pointee: Exclude<Pointee, OutBuffer | { kind: "string" }>): number {
     const at = this.#structs.reserve(sizeOf(pointee));
-    this.#placed.set(pointee, this.outLength + at);
+    this.#placed.set(pointee, at);
     if (pointee.kind === "bytes") this.#structs.putBytes(at, pointee.value);
     else if (pointee.kind === "struct") this.#putFields(at, pointee.fields);
     else {
       for (const [i, value] of pointee.values.entries())
-        this.#putPointer(at + 8 * i, { offset: this.putString(value), isString: true });
+        this.#putPointer(at + 8 * i, { part: "strings", offset: this.putString(value) });
     }
-    return this.outLength + at;
+    return at;
   }
 
-  #putPointer(at: number, target: Placed): void {
-    this.#structs.putInteger(at, 8, target.offset);
-    if (target.isString) this.#stringPointers.push(at);
-    this.relocations.push(this.outLength + at);
+  #putPointer(at: number, { part, offset }: Placed): void {
+    this.#structs.putInteger(at, 8, offset);
+    if (part !== "structs") this.#late[part].push(at);
+    this.relocations.push(at);
   }
 
   #putFields(at: number, fields: readonly Field[]): void {
@@ -143,24 +139,25 @@ export class BatchData {
     const known = this.#owner.known(result);
     if (known !== undefined) this.#structs.putInteger(offset, width, known);
     else if (width !== 4 && width !== 8) throw new Error("a result takes 4 or 8 bytes");
-    else this.#owner.store(result, this.outLength + offset, width);
+    else this.#owner.store(result, offset, width);
   }
 
   /** Where the strings begin, once everything is put. */
   get stringsAt(): number {
-    return this.outLength + ((this.#structs.length + 7) & ~7);
+    return (this.#structs.length + 7) & ~7;
   }
 
-  /** Length of the whole data, with the out area. */
-  get length(): number {
-    return this.stringsAt + this.#textLength;
+  /** Where the out area begins, once everything is put. */
+  get outAt(): number {
+    return this.stringsAt + ((this.#textLength + 7) & ~7);
   }
 
   /** Writes everything but the out area. */
   copyTo(target: Uint8Array): void {
-    for (const at of this.#stringPointers) this.#structs.add(at, this.stringsAt);
+    for (const at of this.#late.strings) this.#structs.add(at, this.stringsAt);
+    for (const at of this.#late.out) this.#structs.add(at, this.outAt);
     target.set(this.#structs.bytes.subarray(0, this.#structs.length));
-    new TextEncoder().encodeInto(this.#text, target.subarray(this.stringsAt - this.outLength));
+    new TextEncoder().encodeInto(this.#text, target.subarray(this.stringsAt));
   }
 }
 
@@ -170,13 +167,4 @@ function sizeOf(pointee: Exclude<Pointee, OutBuffer | { kind: "string" }>): numb
   let size = 0;
   for (const field of pointee.fields) size += field.width;
   return size;
-}
-
-function isPointee(value: Field["value"]): value is Pointee {
-  return (
-    typeof value === "object" &&
-    value.kind !== "number" &&
-    value.kind !== "result" &&
-    value.kind !== "open-flags"
-  );
 }

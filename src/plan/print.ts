@@ -21,7 +21,7 @@ function printArg(arg: Arg | Field["value"]): string {
     case "open-flags":
       return arg.names.join("|") || "O_RDONLY";
     case "result":
-      return arg.name;
+      return arg.name ?? `r${arg.step}`;
     case "load":
       return arg.name;
     case "string":

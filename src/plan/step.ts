@@ -15,8 +15,8 @@ export interface Result {
   readonly kind: "result";
   /** Index of the step in the plan. */
   readonly step: number;
-  /** How the printer calls it, for example `rootfs`. */
-  readonly name: string;
+  /** How the printer calls it, for example `rootfs`; by its step's number without. */
+  readonly name: string | undefined;
 }
 
 /**

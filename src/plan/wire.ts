@@ -1,13 +1,13 @@
 // The format of batches and reports between the host and init; native-bindings/init/init.c is the other side.
 // Little endian, as both architectures are.
 //
-//   batch:  header (32 bytes): u32 magic "TSRB", steps, relocations, length of the data, length of the out area at its
-//           beginning, 1 if the out area's content is sent along (else it is 0), two reserved
+//   batch:  header (32 bytes): u32 magic "TSRB", steps, relocations, length of the data, length of the out area behind
+//           it (both multiples of 8), 1 if the out area's content is sent along (else it is 0), two reserved
 //           steps (72 bytes each): u32 number, u8 kinds[6], u8 tolerated, u8 closes (bit k: argument k is a descriptor
 //           that is closed once the call is done), u16 skip after success, u16 skip after a tolerated error,
 //           u16 errnos[4], u64 arguments[6]
 //           relocations: u32 offsets in the data where the data's address is added; padded to 8 bytes
-//           data, without the out area unless that is sent, padded to 8 bytes
+//           data; the out area if it is sent. Offsets in the data go on into the out area.
 //   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked, 3 listening), index, i32 errno (forked: pid),
 //           u32 number of results, length of the out area without the zeros at its end; i64 results; that part of the
 //           out area
@@ -29,6 +29,8 @@ const KIND = { immediate: 0, data: 1, result: 2, load32: 3, load64: 4 } as const
 
 export interface Batch {
   readonly bytes: Uint8Array;
+  /** Index in the batch of the plan's step that forks; -1 without one. */
+  readonly fork: number;
   /** For each step of init's: the index of the plan's step that it belongs to. */
   readonly planIndex: readonly number[];
   /** Where each out buffer lies in the out area. */
@@ -63,8 +65,9 @@ class BatchEncoder {
   readonly #starts: number[] = [];
   readonly #calls: number[] = [];
   readonly #planIndex: number[] = [];
-  /** Offsets, in the memory, of arguments that are offsets among the strings. */
-  readonly #stringArguments: number[] = [];
+  #fork = -1;
+  /** Offsets, in the memory, of arguments that are offsets among the strings or in the out area. */
+  readonly #late = { strings: [] as number[], out: [] as number[] };
   constructor(
     steps: readonly InitStep[],
     first: number,
@@ -75,7 +78,7 @@ class BatchEncoder {
     this.#steps = steps;
     this.#first = first;
     this.#known = known;
-    this.#data = new BatchData(steps, this);
+    this.#data = new BatchData(this);
     this.#memory = new Memory(HEADER_SIZE + STEP_SIZE * (steps.length + 8));
     this.#memory.reserve(HEADER_SIZE);
   }
@@ -118,6 +121,7 @@ class BatchEncoder {
 
   // Hundreds of steps go through this in an interpreter: plain stores where a value is plain.
   #putStep({ call, args, tolerate, closes }: InitStep): void {
+    if (call === "fork") this.#fork = this.#calls.length;
     this.#calls.push(this.#planIndex.length);
     const at = this.#addWireStep(callNumber(call, this.arch));
     const { bytes, words } = this.#memory;
@@ -128,7 +132,7 @@ class BatchEncoder {
       else if (typeof arg === "string") {
         bytes[at + 4 + k] = KIND.data;
         words[valueAt >> 2] = this.#data.putString(arg);
-        this.#stringArguments.push(valueAt);
+        this.#late.strings.push(valueAt);
       } else bytes[at + 4 + k] = this.#putArgument(valueAt, arg);
     }
     if (closes !== undefined) bytes[at + 11] = closes;
@@ -152,12 +156,13 @@ class BatchEncoder {
         return this.#putValue(at, KIND.result, this.#callIndex(arg));
       }
       case "load": {
-        const offset = (this.#data.buffers.get(arg.buffer) ?? 0) + arg.offset;
+        const offset = this.#data.putBuffer(arg.buffer) + arg.offset;
+        this.#late.out.push(at);
         return this.#putValue(at, arg.width === 4 ? KIND.load32 : KIND.load64, offset);
       }
       default: {
-        const { offset, isString } = this.#data.put(arg);
-        if (isString) this.#stringArguments.push(at);
+        const { part, offset } = this.#data.put(arg);
+        if (part !== "structs") this.#late[part].push(at);
         return this.#putValue(at, KIND.data, offset);
       }
     }
@@ -185,32 +190,25 @@ class BatchEncoder {
   assemble(content: (buffer: OutBuffer) => Uint8Array | undefined): Batch {
     const data = this.#data;
     const memory = this.#memory;
-    for (const at of this.#stringArguments) memory.add(at, data.stringsAt);
-    const left = [...data.buffers].flatMap(([buffer, offset]) => {
+    const { relocations, outLength, outAt } = data;
+    for (const at of this.#late.strings) memory.add(at, data.stringsAt);
+    for (const at of this.#late.out) memory.add(at, outAt);
+    const left: { readonly bytes: Uint8Array; readonly offset: number }[] = [];
+    for (const [buffer, offset] of data.buffers) {
       const bytes = content(buffer);
-      return bytes ? [{ bytes, offset }] : [];
-    });
-    const { relocations } = data;
-    const outLength = left.length > 0 ? data.outLength : 0;
+      if (bytes) left.push({ bytes, offset });
+    }
+    const isOutSent = left.length > 0;
     const relocationsAt = memory.length;
-    const outAt = relocationsAt + ((4 * relocations.length + 7) & ~7);
-    const dataAt = outAt + outLength;
-    const bytes = new Uint8Array(dataAt + ((data.length - data.outLength + 7) & ~7));
+    const dataAt = relocationsAt + ((4 * relocations.length + 7) & ~7);
+    const bytes = new Uint8Array(dataAt + outAt + (isOutSent ? outLength : 0));
     bytes.set(memory.bytes.subarray(0, memory.length));
     const words = new Uint32Array(bytes.buffer);
-    const isOutSent = left.length > 0 ? 1 : 0;
-    words.set([
-      MAGIC_BATCH,
-      this.#planIndex.length,
-      relocations.length,
-      data.length,
-      data.outLength,
-      isOutSent,
-    ]);
+    words.set([MAGIC_BATCH, this.#planIndex.length, relocations.length, outAt, outLength, isOutSent ? 1 : 0]);
     words.set(relocations, relocationsAt / 4);
-    for (const { bytes: given, offset } of left) bytes.set(given, outAt + offset);
     data.copyTo(bytes.subarray(dataAt));
-    return { bytes, planIndex: this.#planIndex, buffers: data.buffers };
+    for (const { bytes: given, offset } of left) bytes.set(given, dataAt + outAt + offset);
+    return { bytes, fork: this.#fork, planIndex: this.#planIndex, buffers: data.buffers };
   }
 }
 
