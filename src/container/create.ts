@@ -47,6 +47,8 @@ import { writeRecord } from "./store.ts";
 export interface CreateExtras {
   /** The terminal's receiver as an open descriptor, instead of `--console-socket`. */
   readonly console?: number | undefined;
+  /** What the caller goes on to do with the container before anybody else can; its errors undo nothing. */
+  readonly whileLocked?: (record: ContainerRecord) => Promise<void>;
   /** See {@link Session}: for tests. */
   readonly injectFailure?: Session["injectFailure"];
 }
@@ -61,17 +63,23 @@ export async function createContainer(
   extras: CreateExtras = {},
 ): Promise<ContainerRecord> {
   checkConsole(prepared, extras.console);
-  return withNewContainer(ctx, prepared.options.id, () => {
-    const made = new Made(ctx, prepared);
-    try {
-      return made.make(extras);
-    } catch (error) {
-      made.undo();
-      throw error;
-    } finally {
-      made.close();
-    }
+  return withNewContainer(ctx, prepared.options.id, async () => {
+    const record = makeContainer(ctx, prepared, extras);
+    await extras.whileLocked?.(record);
+    return record;
   });
+}
+
+function makeContainer(ctx: Context, prepared: Prepared, extras: CreateExtras): ContainerRecord {
+  const made = new Made(ctx, prepared);
+  try {
+    return made.make(extras);
+  } catch (error) {
+    made.undo();
+    throw error;
+  } finally {
+    made.close();
+  }
 }
 
 function checkConsole({ options, config }: Prepared, console: number | undefined): void {

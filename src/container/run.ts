@@ -13,7 +13,8 @@ import { createContainer } from "./create.ts";
 import { deleteContainer } from "./delete.ts";
 import type { RunOptions } from "./options.ts";
 import { prepareContainer } from "./prepare.ts";
-import { startContainer } from "./start.ts";
+import type { ContainerRecord } from "./record.ts";
+import { startContainer, startCreated } from "./start.ts";
 
 /** Runs a container; gives its exit status, or 128 + the number of the signal that ended it (0 when detached). */
 export async function runContainer(
@@ -58,32 +59,43 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
   const poller = openPoller(libc, (error) => ctx.log.error(error.message));
   let terminal: AttachedTerminal | undefined;
   let pidfd: number | undefined;
+  let ended: Promise<number> | undefined;
   const undo: (() => void)[] = [];
+  const start = async (record: ContainerRecord): Promise<void> => {
+    pidfd = openPidfd(libc, record.pid);
+    if (pidfd === undefined) throw new TsruncError("the container's process ended before its start");
+    if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
+    undo.push(
+      forwardSignals(libc, signals, pidfd, {
+        terminal: wantsTerminal,
+        failed: (error) => ctx.log.warn(messageOf(error)),
+      }),
+    );
+    undo.push(reapOrphans(libc, signals, record.pid));
+    ended = waitForExit(libc, poller, record.pid, pidfd);
+    const proxy = await startCreated(ctx, record);
+    if (proxy === undefined) return;
+    undo.push(proxy.close);
+    proxy.watch(poller, (error) => ctx.log.warn(messageOf(error)));
+  };
+  let isMade = false;
   try {
-    const record = await createContainer(ctx, prepared, { console: pair?.init });
     try {
-      pidfd = openPidfd(libc, record.pid);
-      if (pidfd === undefined) throw new TsruncError("the container's process ended before its start");
-      if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
-      undo.push(
-        forwardSignals(libc, signals, pidfd, {
-          terminal: wantsTerminal,
-          failed: (error) => ctx.log.warn(messageOf(error)),
-        }),
-      );
-      undo.push(reapOrphans(libc, signals, record.pid));
-      const ended = waitForExit(libc, poller, record.pid, pidfd);
-      await startContainer(ctx, options.id, (proxy) => {
-        undo.push(proxy.close);
-        proxy.watch(poller, (error) => ctx.log.warn(messageOf(error)));
+      await createContainer(ctx, prepared, {
+        console: pair?.init,
+        whileLocked: (record) => {
+          isMade = true;
+          return start(record);
+        },
       });
+      if (ended === undefined) throw new Error("nothing waits for the container's end");
       const status = exitStatus(await ended);
       ctx.log.debug(`the container's program has ended with status ${status}`);
       await terminal?.done();
       if (!options.keep) await deleteContainer(ctx, options.id, { force: true });
       return status;
     } catch (error) {
-      await deleteAfterError(ctx, options.id);
+      if (isMade) await deleteAfterError(ctx, options.id);
       throw error;
     }
   } finally {

@@ -14,17 +14,11 @@ import { readRecord, removeStateFile } from "./store.ts";
 
 /**
  * Starts a created container. Throws TsruncError; a container whose process could not be started is stopped. For a
- * service manager it then waits until the container tells that it is ready, or has ended; `watchNotify` takes the
- * proxy, to close it, and nobody waits then.
+ * service manager it then waits until the container tells that it is ready, or has ended.
  */
-export async function startContainer(
-  ctx: Context,
-  id: string,
-  watchNotify?: (proxy: NotifyProxy) => void,
-): Promise<void> {
+export async function startContainer(ctx: Context, id: string): Promise<void> {
   const notify = ctx.env.NOTIFY_SOCKET ? await import("./notify.ts") : undefined;
   let proxy: NotifyProxy | undefined;
-  let isWatched = false;
   try {
     const record = await withContainerLock(ctx, id, async () => {
       const found = readRecord(ctx, id);
@@ -33,14 +27,26 @@ export async function startContainer(
       await startLocked(ctx, found);
       return found;
     });
-    if (proxy === undefined) return;
     // Without the lock: it may take for ever, and the container must be killed and deleted meanwhile.
-    if (watchNotify) {
-      isWatched = true;
-      watchNotify(proxy);
-    } else notify?.waitUntilReady(ctx, record, proxy);
+    if (proxy) notify?.waitUntilReady(ctx, record, proxy);
   } finally {
-    if (!isWatched) proxy?.close();
+    proxy?.close();
+  }
+}
+
+/**
+ * As {@link startContainer}, for a caller that holds the lock since it has created the container. For a service manager
+ * it gives the proxy, which is the caller's to watch and to close.
+ */
+export async function startCreated(ctx: Context, record: ContainerRecord): Promise<NotifyProxy | undefined> {
+  const notify = ctx.env.NOTIFY_SOCKET ? await import("./notify.ts") : undefined;
+  const proxy = notify?.openProxy(ctx, record);
+  try {
+    await startLocked(ctx, record);
+    return proxy;
+  } catch (error) {
+    proxy?.close();
+    throw error;
   }
 }
 
