@@ -23,70 +23,79 @@ type Meaning =
   | { readonly kind: "bind"; readonly recursive: boolean }
   | { readonly kind: "remount" | "tmpcopyup" | "nothing" };
 
-const ATTRIBUTES: readonly (readonly [on: string, off: string, bit: keyof typeof MOUNT_ATTR])[] = [
-  ["ro", "rw", "MOUNT_ATTR_RDONLY"],
-  ["nosuid", "suid", "MOUNT_ATTR_NOSUID"],
-  ["nodev", "dev", "MOUNT_ATTR_NODEV"],
-  ["noexec", "exec", "MOUNT_ATTR_NOEXEC"],
-  ["nodiratime", "diratime", "MOUNT_ATTR_NODIRATIME"],
-  ["nosymfollow", "symfollow", "MOUNT_ATTR_NOSYMFOLLOW"],
-];
-const ACCESS_TIMES: readonly (readonly [on: string, off: string, mode: AccessTime])[] = [
-  ["relatime", "norelatime", "relatime"],
-  ["noatime", "atime", "noatime"],
-  ["strictatime", "nostrictatime", "strictatime"],
-];
-const SUPERBLOCK: readonly (readonly [on: string, off: string | undefined, flag: SuperblockFlag])[] = [
-  ["sync", "async", "sync"],
-  ["dirsync", undefined, "dirsync"],
-  ["lazytime", "nolazytime", "lazytime"],
-  ["mand", "nomand", "mand"],
-  ["iversion", "noiversion", "iversion"],
-  ["silent", "loud", "silent"],
-];
-const PROPAGATIONS = [
-  ["shared", "MS_SHARED"],
-  ["slave", "MS_SLAVE"],
-  ["private", "MS_PRIVATE"],
-  ["unbindable", "MS_UNBINDABLE"],
-] as const;
+// Options that also have a form for all mounts below, with an r before the name.
+const ATTRIBUTES: Readonly<Record<string, readonly [bit: keyof typeof MOUNT_ATTR, on: boolean]>> = {
+  ro: ["MOUNT_ATTR_RDONLY", true],
+  rw: ["MOUNT_ATTR_RDONLY", false],
+  nosuid: ["MOUNT_ATTR_NOSUID", true],
+  suid: ["MOUNT_ATTR_NOSUID", false],
+  nodev: ["MOUNT_ATTR_NODEV", true],
+  dev: ["MOUNT_ATTR_NODEV", false],
+  noexec: ["MOUNT_ATTR_NOEXEC", true],
+  exec: ["MOUNT_ATTR_NOEXEC", false],
+  nodiratime: ["MOUNT_ATTR_NODIRATIME", true],
+  diratime: ["MOUNT_ATTR_NODIRATIME", false],
+  nosymfollow: ["MOUNT_ATTR_NOSYMFOLLOW", true],
+  symfollow: ["MOUNT_ATTR_NOSYMFOLLOW", false],
+};
+const ACCESS_TIMES: Readonly<Record<string, readonly [mode: AccessTime, on: boolean]>> = {
+  relatime: ["relatime", true],
+  norelatime: ["relatime", false],
+  noatime: ["noatime", true],
+  atime: ["noatime", false],
+  strictatime: ["strictatime", true],
+  nostrictatime: ["strictatime", false],
+};
+const PROPAGATIONS: Readonly<Record<string, keyof typeof MS>> = {
+  shared: "MS_SHARED",
+  slave: "MS_SLAVE",
+  private: "MS_PRIVATE",
+  unbindable: "MS_UNBINDABLE",
+};
+// Options that have no such form.
+const OTHERS: Readonly<Record<string, Meaning>> = {
+  defaults: { kind: "nothing" },
+  idmap: { kind: "nothing" },
+  ridmap: { kind: "nothing" },
+  bind: { kind: "bind", recursive: false },
+  rbind: { kind: "bind", recursive: true },
+  remount: { kind: "remount" },
+  tmpcopyup: { kind: "tmpcopyup" },
+  sync: { kind: "superblock", flag: "sync", on: true },
+  async: { kind: "superblock", flag: "sync", on: false },
+  dirsync: { kind: "superblock", flag: "dirsync", on: true },
+  lazytime: { kind: "superblock", flag: "lazytime", on: true },
+  nolazytime: { kind: "superblock", flag: "lazytime", on: false },
+  mand: { kind: "superblock", flag: "mand", on: true },
+  nomand: { kind: "superblock", flag: "mand", on: false },
+  iversion: { kind: "superblock", flag: "iversion", on: true },
+  noiversion: { kind: "superblock", flag: "iversion", on: false },
+  silent: { kind: "superblock", flag: "silent", on: true },
+  loud: { kind: "superblock", flag: "silent", on: false },
+};
 
-function listMeanings(): ReadonlyMap<string, Meaning> {
-  const meanings = new Map<string, Meaning>([
-    ["defaults", { kind: "nothing" }],
-    ["idmap", { kind: "nothing" }],
-    ["ridmap", { kind: "nothing" }],
-    ["bind", { kind: "bind", recursive: false }],
-    ["rbind", { kind: "bind", recursive: true }],
-    ["remount", { kind: "remount" }],
-    ["tmpcopyup", { kind: "tmpcopyup" }],
-  ]);
-  for (const recursive of [false, true]) {
-    const r = recursive ? "r" : "";
-    for (const [on, off, name] of ATTRIBUTES) {
-      const bit = MOUNT_ATTR[name];
-      meanings.set(r + on, { kind: "attribute", bit, on: true, recursive });
-      meanings.set(r + off, { kind: "attribute", bit, on: false, recursive });
-    }
-    for (const [on, off, mode] of ACCESS_TIMES) {
-      meanings.set(r + on, { kind: "atime", mode, on: true, recursive });
-      meanings.set(r + off, { kind: "atime", mode, on: false, recursive });
-    }
-    for (const [name, flag] of PROPAGATIONS)
-      meanings.set(r + name, { kind: "propagation", propagation: { name: r + name, flag, recursive } });
-  }
-  for (const [on, off, flag] of SUPERBLOCK) {
-    meanings.set(on, { kind: "superblock", flag, on: true });
-    if (off !== undefined) meanings.set(off, { kind: "superblock", flag, on: false });
-  }
-  return meanings;
+function lookUp<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
-const MEANINGS = listMeanings();
+function findMeaning(option: string): Meaning | undefined {
+  const found = lookUp(OTHERS, option) ?? findForm(option, option, false);
+  return found ?? (option.startsWith("r") ? findForm(option, option.slice(1), true) : undefined);
+}
+
+function findForm(option: string, name: string, recursive: boolean): Meaning | undefined {
+  const attribute = lookUp(ATTRIBUTES, name);
+  if (attribute) return { kind: "attribute", bit: MOUNT_ATTR[attribute[0]], on: attribute[1], recursive };
+  const atime = lookUp(ACCESS_TIMES, name);
+  if (atime) return { kind: "atime", mode: atime[0], on: atime[1], recursive };
+  const flag = lookUp(PROPAGATIONS, name);
+  return flag && { kind: "propagation", propagation: { name: option, flag, recursive } };
+}
 
 /** Every option that has a meaning of its own, sorted; any other is data for the file system. */
 export function listMountOptions(): readonly string[] {
-  return [...MEANINGS.keys()].sort();
+  const forms = [ATTRIBUTES, ACCESS_TIMES, PROPAGATIONS].flatMap((table) => Object.keys(table));
+  return [...Object.keys(OTHERS), ...forms, ...forms.map((name) => `r${name}`)].sort();
 }
 
 /** Attributes of a mount that are set and cleared: attr_set and attr_clr of mount_setattr(2). */
@@ -156,7 +165,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   let bind: MountOptions["bind"];
   let [remount, tmpcopyup] = [false, false];
   for (const option of options) {
-    const meaning = MEANINGS.get(/^r?idmap=/.test(option) ? "idmap" : option);
+    const meaning = findMeaning(/^r?idmap=/.test(option) ? "idmap" : option);
     switch (meaning?.kind) {
       case undefined:
         data.push(...splitData(option));
