@@ -30,7 +30,7 @@ export interface Client {
 }
 
 /** A container's cgroup, below the test's: pods of podman's and its monitors leave theirs, with runc too. */
-const isContainer = /\/(libpod-|ctr-|buildah-)|-docker-[^/]*\/[0-9a-f]{64}$/;
+const isContainer = /\/(libpod-|ctr-|buildah-)|-(docker|cri)-.*\/[0-9a-f]{64}$/;
 
 /** Opens a test file's client; `configure` gives the environment of each of its commands and daemons. */
 export function openClient(

@@ -108,9 +108,9 @@ describe("a running container", () => {
       },
     ));
   test("out of memory is told", async () => {
-    await docker(
-      `run --name oom --memory 16m --memory-swap 16m ${image} dd if=/dev/zero of=/dev/null bs=64M`,
-    );
+    // Given time, so that the shim watches.
+    const script = "sleep 1; exec dd if=/dev/zero of=/dev/null bs=64M";
+    await docker(`run --name oom --memory 16m --memory-swap 16m ${image} sh -c '${script}'`);
     expect(await inspect("oom", "{{.State.OOMKilled}} {{.State.ExitCode}}")).toBe("true 137");
     await ok("rm oom");
   });
@@ -134,6 +134,37 @@ test("build with RUN steps", async () => {
   expect(await ok("run --rm built")).toBe("0\nuser");
   writeFileSync(join(context, "Dockerfile"), `FROM ${image}\nRUN exit 3\n`);
   expect((await docker(`build --force-rm ${context}`)).stderr).toContain("returned a non-zero code: 3");
+});
+
+/** Docker 20.10's BuildKit takes no runtime but runc. */
+const hasBuildkit =
+  (await client.run(["grep", "-q", "DOCKER_BUILDKIT_RUNC_COMMAND", "/usr/sbin/dockerd"])).status === 0;
+
+test.skipIf(!hasBuildkit)("BuildKit: RUN steps; one that fails; one that cannot start", async () => {
+  const context = join(directory, "buildkit");
+  mkdirSync(context);
+  const build = (steps: string): Promise<Result> => {
+    writeFileSync(join(context, "Dockerfile"), `FROM ${image}\n${steps}`);
+    return docker(`build --network none --progress plain --no-cache --tag buildkit ${context}`, {
+      env: { DOCKER_BUILDKIT: "1" },
+    });
+  };
+  const { status, stderr } = await build(
+    `RUN id -u >/built
+RUN --mount=type=tmpfs,target=/scratch stat -f -c %T /scratch >>/built
+RUN --mount=type=bind,target=/context grep -c ^FROM /context/Dockerfile >>/built
+USER user
+RUN id -un >/tmp/by
+CMD cat /built /tmp/by
+`,
+  );
+  expect(status === 0 ? "" : stderr).toBe("");
+  expect(await ok("run --rm buildkit")).toBe("0\ntmpfs\n1\nuser");
+  expect((await build("RUN exit 3\n")).stderr).toMatch(/exit code: 3/);
+  // Its name tells that it was tsrunc which BuildKit called.
+  expect((await build('RUN ["nope"]\n')).stderr).toMatch(
+    /tsrunc run failed: exec: "nope": executable file not found in \$PATH/,
+  );
 });
 
 describe("what cannot start ends as with runc", () => {

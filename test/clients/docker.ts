@@ -2,8 +2,9 @@
 // directory.
 import { afterEach, beforeAll, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Result, RunOptions } from "../e2e/command.ts";
+import { executable } from "../e2e/harness.ts";
 import { type Client, hasOverlay, openClient, readSnippet } from "./client.ts";
 import { split } from "./podman.ts";
 
@@ -27,6 +28,8 @@ export function openDocker(name: string): Docker {
     DOCKER_HOST: `unix://${directory}/docker.sock`,
     DOCKER_CONFIG: join(directory, "cli"),
     DOCKER_BUILDKIT: "0",
+    // dockerd's BuildKit asks no configuration for its runtime.
+    DOCKER_BUILDKIT_RUNC_COMMAND: resolve(executable),
   }));
   const { directory } = client;
   const docker: Docker["docker"] = (words, options) => client.run(command(words), options);
