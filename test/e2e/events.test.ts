@@ -77,8 +77,11 @@ describe("statistics", () => {
       };
     });
     await peer.ok(["run", "--detach", "--bundle", bundle.directory, id]);
-    await waitFor("sleep", async () =>
-      (await peer.ok(["ps", id, "-eo", "pid,comm"])).stdout.includes("sleep"),
+    // With three tenths of a CPU, on a machine that may be slow.
+    await waitFor(
+      "sleep",
+      async () => (await peer.ok(["ps", id, "-eo", "pid,comm"])).stdout.includes("sleep"),
+      30_000,
     );
     await peer.ok(["pause", id]);
     await Bun.sleep(500); // the period of its CPU quota goes on to its end
