@@ -1,28 +1,24 @@
 // Memory: the peak of each command, and what a container that waits for `start` keeps.
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Bundle } from "./bundles.ts";
 import type { Timed } from "./rows.ts";
-import { env, type Runtime, runCommand } from "./runtimes.ts";
+import { attempt, runLogged } from "./run-logged.ts";
+import { type Runtime, runCommand } from "./runtimes.ts";
 
 /**
  * Peak resident memory of a command and of what it waited for, in kB: the largest of three runs. GNU time starts it
  * from a small process: the figure includes the memory of whoever forked (getrusage(2), ru_maxrss).
  */
-export function measurePeak(folder: string, { prepare, command }: Timed): number {
+export function measurePeak(folder: string, timed: Timed): number {
   const file = join(folder, "peak");
-  const peaks = [1, 2, 3].map(() => {
-    if (prepare !== undefined) runWords(prepare);
-    runWords(`/usr/bin/time --format=%M --output=${file} ${command}`);
+  const measureOnce = (): number => {
+    if (timed.prepare !== undefined) runLogged(folder, timed.prepare.split(" "));
+    const words = ["/usr/bin/time", "--format=%M", `--output=${file}`, ...timed.command.split(" ")];
+    runLogged(folder, words);
     return Number(readFileSync(file, "utf8"));
-  });
-  return Math.max(...peaks);
-}
-
-function runWords(words: string): void {
-  const [command = "", ...args] = words.split(" ");
-  execFileSync(command, args, { env, stdio: "ignore" });
+  };
+  return Math.max(...[1, 2, 3].map(() => attempt(timed, measureOnce)));
 }
 
 /** Resident memory of the process that waits for `start`, and its share of it (PSS), in kB. */

@@ -1,11 +1,9 @@
 // Times commands with hyperfine, in rounds that go through all of them, so that what disturbs the machine for a
 // while disturbs them alike.
-import { execFileSync } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../../src/errors.ts";
 import type { Timed } from "./rows.ts";
-import { env } from "./runtimes.ts";
+import { attempt, runLogged } from "./run-logged.ts";
 
 export interface Sample {
   /** Wall time of each run, in milliseconds. */
@@ -22,24 +20,13 @@ export interface Cost {
 }
 
 /** Times one command. Throws with what it wrote if a run, or what prepares it, fails. */
-export function timeCommand(folder: string, { prepare, command }: Timed, runs: number): Sample {
-  const [file, log] = [join(folder, "times.json"), join(folder, "log")];
-  const before = prepare === undefined ? [] : ["--prepare", prepare];
-  const options = ["-N", "--show-output", "--warmup=1", `--runs=${runs}`];
-  // A file: a container that outlives `create` would hold a pipe open.
-  const output = openSync(log, "w");
-  try {
-    execFileSync("hyperfine", [...options, `--export-json=${file}`, ...before, command], {
-      env,
-      stdio: ["ignore", output, output],
-    });
-  } catch (error) {
-    throw new Error(`${command}: ${messageOf(error)}\n${readFileSync(log, "utf8")}`);
-  } finally {
-    closeSync(output);
-  }
+export function timeCommand(folder: string, timed: Timed, runs: number): Sample {
+  const file = join(folder, "times.json");
+  const before = timed.prepare === undefined ? [] : ["--prepare", timed.prepare];
+  const options = ["-N", "--show-output", "--warmup=1", `--runs=${runs}`, `--export-json=${file}`];
+  attempt(timed, () => runLogged(folder, ["hyperfine", ...options, ...before, timed.command]));
   const [result] = (JSON.parse(readFileSync(file, "utf8")) as { results: HyperfineResult[] }).results;
-  if (result === undefined) throw new Error(`${command}: hyperfine has measured nothing`);
+  if (result === undefined) throw new Error(`${timed.command}: hyperfine has measured nothing`);
   return { wall: result.times.map((time) => 1000 * time), cpu: 1000 * (result.user + result.system) };
 }
 
