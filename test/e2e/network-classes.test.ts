@@ -30,6 +30,7 @@ afterAll(() =>
     ? undefined
     : waitFor("the hierarchy's end", async () => {
         if (isHierarchyThere()) look("true");
+        await Bun.sleep(300); // it goes some time after its mount
         return !isHierarchyThere();
       }),
 );
