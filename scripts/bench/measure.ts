@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Bundle } from "./bundles.ts";
 import { type Growth, measureGrowth } from "./crowd.ts";
 import { describeMachine, readLoad } from "./machine.ts";
-import { measurePeak, measureWaiting } from "./memory.ts";
+import { dropCached, measurePeak, measureWaiting } from "./memory.ts";
 import type { Moment, Results } from "./results.ts";
 import { type MakeTimed, ROWS, TIMED_ROWS, writeScript } from "./rows.ts";
 import { type Runtime, runCommand } from "./runtimes.ts";
@@ -32,6 +32,7 @@ export async function measureAll(options: BenchOptions): Promise<Results> {
   const costs = timeRounds(folder, listCommands(options, make), { rounds, runs });
   removeAll(runtimes);
   tell("memory");
+  for (const runtime of runtimes) dropCached(runtime);
   const peaks = new Map<string, number>();
   const waiting = new Map<string, { rss: number; pss: number }>();
   for (const bundle of bundles)

@@ -5,7 +5,6 @@ import { phrases, TsruncError } from "../errors.ts";
 import type { NotifyProxy } from "../host/sd-notify.ts";
 import { sendStartBatch } from "../host/start-socket.ts";
 import { errnoText } from "../linux/errno.ts";
-import { stopContainer } from "./delete.ts";
 import { withContainerLock } from "./lock.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
@@ -91,7 +90,7 @@ async function runPoststartHooks(ctx: Context, record: ContainerRecord): Promise
     const state = JSON.stringify(describeState(record, "running"));
     runHooks(ctx, "poststart", hooks, { state, cwd: record.bundle });
   } catch (error) {
-    stopContainer(ctx, record);
+    (await import("./delete.ts")).stopContainer(ctx, record);
     throw error;
   }
 }

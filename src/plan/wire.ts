@@ -68,6 +68,7 @@ class BatchEncoder {
   #fork = -1;
   /** Offsets, in the memory, of arguments that are offsets among the strings or in the out area. */
   readonly #late = { strings: [] as number[], out: [] as number[] };
+
   constructor(
     steps: readonly InitStep[],
     first: number,
