@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { readCgroupLayout } from "../cgroup/layout.ts";
 import type { SeccompSupport } from "../host/seccomp-support.ts";
 import { CAPABILITIES } from "../linux/capabilities.ts";
-import { listMountOptions } from "../linux/mount-options.ts";
+import { listMountOptions } from "../linux/mount-option-table.ts";
 import { NAMESPACE_TYPES, NAMESPACES } from "../linux/namespaces.ts";
 import { UNSAFE_ANNOTATIONS } from "../spec/annotations.ts";
 import type { Features } from "../spec/features.ts";

@@ -1,12 +1,8 @@
 // New file systems: fsopen(2), fsconfig(2), fsmount(2). They are made detached, so that they have their options before
 // anybody can see them. mount(2) serves only what the newer calls cannot express.
 import { FS, FSCONFIG, FSCONFIG_STRING_MAX, MOUNT_ATTR, MS } from "../linux/mount-flags.ts";
-import {
-  type MountOptions,
-  mergeAttributes,
-  type SuperblockFlag,
-  toMountFlags,
-} from "../linux/mount-options.ts";
+import type { SuperblockFlag } from "../linux/mount-option-table.ts";
+import { type MountOptions, mergeAttributes, toMountFlags } from "../linux/mount-options.ts";
 import { flags, NULL, nameBits, type PlanBuilder } from "../plan/build.ts";
 import type { Result } from "../plan/step.ts";
 import { addMountLabel, type MountLabel } from "./lsm.ts";

@@ -1,6 +1,7 @@
 // Groups of calls that every file about mounts needs.
 import { AT, MNT, MOUNT_ATTR, MOUNT_ATTR_SIZE, MOVE_MOUNT, MS, OPEN_TREE } from "../linux/mount-flags.ts";
-import type { AttributeChange, Propagation } from "../linux/mount-options.ts";
+import type { Propagation } from "../linux/mount-option-table.ts";
+import type { AttributeChange } from "../linux/mount-options.ts";
 import { AT_FDCWD, flags, NULL, nameBits, type PlanBuilder, struct, u64 } from "../plan/build.ts";
 import type { NumberArg, OutBuffer, Pointee, Result } from "../plan/step.ts";
 

@@ -104,6 +104,15 @@ export function writeRecord(ctx: Rooted, record: ContainerRecord): void {
   }
 }
 
+/** Writes one file of a container's directory, for this user alone. */
+export function writeStateFile(path: string, content: string | Uint8Array): void {
+  try {
+    writeFileSync(path, content, { mode: 0o600 });
+  } catch (error) {
+    throw describeFsError("container's state", error);
+  }
+}
+
 /** Removes one file of a container's directory. */
 export function removeStateFile(path: string): void {
   try {

@@ -9,7 +9,7 @@ import { planDeviceProperties, planUnitProperties } from "../cgroup/unit-propert
 import { completeChange, mergeResources } from "../cgroup/update.ts";
 import { writeResources } from "../cgroup/write.ts";
 import type { Context } from "../context.ts";
-import { phrases, TsruncError } from "../errors.ts";
+import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { replaceDeviceFilter } from "../host/device-filter.ts";
 import type { SchemaChange } from "../host/resctrl.ts";
 import { readSystemdFacts, setUnitProperties } from "../host/systemd.ts";
@@ -24,8 +24,8 @@ type DeviceRules = NonNullable<Resources["devices"]>;
 
 /**
  * Changes the resources that `change` names, and the `schemas` of its resctrl group, and keeps the whole in the
- * container's state. `container not running`
- * for one that has stopped. After an error nothing has changed. Throws TsruncError, SyscallError.
+ * container's state. `container not running` for one that has stopped. After an error nothing has changed. Throws
+ * TsruncError, SyscallError.
  */
 export async function updateContainer(
   ctx: Context,
@@ -41,7 +41,7 @@ export async function updateContainer(
     try {
       changeResources(ctx, record, change);
     } catch (error) {
-      undo?.();
+      if (undo) takeBack(ctx, undo);
       throw error;
     }
   });
@@ -66,11 +66,20 @@ function changeResources(ctx: Context, { id, cgroup }: ContainerRecord, change: 
         // systemd has written what it makes of the properties, such as whole percents of a CPU.
         writeResources(cgroup, writes);
       } catch (error) {
-        devices?.undo();
+        if (devices) takeBack(ctx, devices.undo);
         throw error;
       }
     }),
   );
+}
+
+/** The error that led here is what the caller must know of: what cannot be taken back is a warning. */
+function takeBack(ctx: Context, undo: () => void): void {
+  try {
+    undo();
+  } catch (error) {
+    ctx.log.warn(`take back a failed update: ${messageOf(error)}`);
+  }
 }
 
 /** What the container has now: as the last update has left it, or as config.json had it. */

@@ -3,21 +3,11 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { ConfigError } from "../../src/errors.ts";
 import { configWarnings, parseConfig, parseProcess, parseResources } from "../../src/spec/config.ts";
+import { makeRandom } from "../random.ts";
 
 /** Another run: TSRUNC_FUZZ_SEED=number. */
 const SEED = Number(process.env.TSRUNC_FUZZ_SEED ?? Date.now() % 1_000_000_000);
 const MILLISECONDS = 2_000;
-
-/** mulberry32: 32 bits of state are enough here, and a seed repeats a run. */
-function makeRandom(seed: number): (below: number) => number {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below) | 0;
-  };
-}
 
 const GOOD = new URL("../../spec-fixtures/good/", import.meta.url);
 const texts = readdirSync(GOOD)

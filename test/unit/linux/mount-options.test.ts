@@ -1,11 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { MOUNT_ATTR, MS } from "../../../src/linux/mount-flags.ts";
-import {
-  listMountOptions,
-  mergeAttributes,
-  parseMountOptions,
-  toMountFlags,
-} from "../../../src/linux/mount-options.ts";
+import { listMountOptions } from "../../../src/linux/mount-option-table.ts";
+import { mergeAttributes, parseMountOptions, toMountFlags } from "../../../src/linux/mount-options.ts";
 
 const { MOUNT_ATTR_RDONLY: RO, MOUNT_ATTR_NOSUID: NOSUID, MOUNT_ATTR_NOEXEC: NOEXEC } = MOUNT_ATTR;
 const { MOUNT_ATTR__ATIME: ATIME, MOUNT_ATTR_NOATIME: NOATIME, MOUNT_ATTR_STRICTATIME: STRICT } = MOUNT_ATTR;

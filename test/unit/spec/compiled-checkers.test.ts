@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { compileSchemas } from "../../../scripts/compile-schemas.ts";
 import { formatJson, parseJson } from "../../../src/spec/json.ts";
 import { type DocumentKind, runSchema } from "../../../src/spec/schemas.ts";
+import { makeRandom } from "../../random.ts";
 
 async function loadCompiled(): Promise<typeof import("../../../src/spec/compiled-checkers.ts")> {
   const folder = mkdtempSync(join(tmpdir(), "tsrunc-compiled-"));
@@ -130,17 +131,6 @@ function replaceAt(value: unknown, path: Path, token: string): string {
   if (Array.isArray(value)) return `[${value.map(write).join()}]`;
   const members = Object.entries(value as object);
   return `{${members.map(([name, item]) => `${JSON.stringify(name)}:${write(item, name)}`).join()}}`;
-}
-
-/** mulberry32. */
-function makeRandom(seed: number): (below: number) => number {
-  let state = seed | 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((((t ^ (t >>> 14)) >>> 0) / 4294967296) * below) | 0;
-  };
 }
 
 /** Drops members, adds some under names that other objects use, turns their order, and puts tokens in places. */
