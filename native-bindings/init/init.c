@@ -121,22 +121,22 @@ static uint64_t value_of(const struct batch *b, const struct step *s, int k) {
 }
 
 // In one piece, between which no other process's message gets.
-static void send_report(int fd, struct batch *b, uint32_t type, uint32_t index, int error) {
+static void send_report(int fd, struct batch *b, uint16_t type, uint32_t index, int error) {
   struct report *r = b->report;
   loose64 *out = (loose64 *)(b->results + b->header.steps), *data = (loose64 *)(b->data + b->header.data);
   uint32_t words = b->header.out_length / 8;
   while (words > 0 && data[words - 1] == 0) words--;
   for (uint32_t i = 0; i < words; i++) out[i] = data[i];
-  *r = (struct report){MAGIC_REPORT, type, index, error, b->header.steps, 8 * words};
+  *r = (struct report){MAGIC_REPORT, type, (uint16_t)b->header.number, index, error, b->header.steps, 8 * words};
   send_all(fd, (char *)r, sizeof *r + 8u * b->header.steps + 8u * words);
 }
 
 // The parent of the new process tells its pid, as seen from the host, in one small message that the socket
 // delivers whole, whatever the child writes at the same time.
-static long fork_step(int fd, uint32_t index, uint64_t args, uint64_t size) {
+static long fork_step(int fd, struct batch *b, uint32_t index, uint64_t args, uint64_t size) {
   long pid = call3(435 /* clone3 on every architecture */, (long)args, (long)size, 0);
   if (pid <= 0) return pid;
-  struct report r = {MAGIC_REPORT, REPORT_FORKED, index, (int32_t)pid, 0, 0};
+  struct report r = {MAGIC_REPORT, REPORT_FORKED, (uint16_t)b->header.number, index, (int32_t)pid, 0, 0};
   send_all(fd, (char *)&r, sizeof r);
   leave(0);
 }
@@ -156,7 +156,7 @@ static int run(int fd, struct batch *b) {
       result = 0;
       break;
     case OP_CHECK: result = (v[0] & v[1]) == v[2] ? 0 : -(long)v[3]; break;
-    case OP_FORK: result = fork_step(fd, i, v[0], v[1]); break;
+    case OP_FORK: result = fork_step(fd, b, i, v[0], v[1]); break;
     case OP_SERVE: return (int)v[0];
     default: result = call6((long)s->nr, (long)v[0], (long)v[1], (long)v[2], (long)v[3], (long)v[4], (long)v[5]);
     }

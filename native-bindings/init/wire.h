@@ -17,7 +17,7 @@ enum { REPORT_DONE, REPORT_FAILED, REPORT_FORKED };
 #define OP_SERVE 0xffff0004u // (fd): take further batches from this descriptor; this batch gives no report
 
 struct header {
-  uint32_t magic, steps, relocations, data, out_length, out_sent, reserved[2];
+  uint32_t magic, steps, relocations, data, out_length, out_sent, number, reserved;
 };
 struct step {
   uint32_t nr;
@@ -28,7 +28,9 @@ struct step {
   uint64_t arg[6];
 };
 struct report {
-  uint32_t magic, type, index;
+  uint32_t magic;
+  uint16_t type, batch;
+  uint32_t index;
   int32_t error;
   uint32_t results, out_length;
 };

@@ -79,7 +79,7 @@ export function compileContainer(
   const sources = openMountSources(p, config, facts, {
     joined: joined.get("user"),
     made: options.idNamespaces,
-  }); // paths of the host; init resolves none after this
+  }); // paths of the host; with a user namespace they are only told to a helper
   const cgroup = joinCgroups(p, options.cgroup, has("user") || namespaces.joined.has("cgroup")); // paths of the host; before any fork
 
   // The namespaces: joined ones first, the user namespace last of them; new ones then belong to it.
@@ -87,6 +87,7 @@ export function compileContainer(
   if (namespaces.created.has("user")) createUserNamespace(p, config, facts.euid);
   if (has("user")) becomeRoot(p, isOpenToCaller(namespaces, facts.euid));
   createNamespaces(p, config, namespaces);
+  sources.receive(); // from the helper, which has init's descriptors but not the forked process's
   forkContainer(p, cgroup); // pid and time namespaces take effect in the child
   begin(p.build());
   p.host({ do: "record-process" }); // from here on `delete --force` finds it

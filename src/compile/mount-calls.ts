@@ -2,8 +2,19 @@
 import { AT, MNT, MOUNT_ATTR, MOUNT_ATTR_SIZE, MOVE_MOUNT, MS, OPEN_TREE } from "../linux/mount-flags.ts";
 import type { Propagation } from "../linux/mount-option-table.ts";
 import type { AttributeChange } from "../linux/mount-options.ts";
-import { AT_FDCWD, flags, NULL, nameBits, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import {
+  AT_FDCWD,
+  flags,
+  NULL,
+  nameBits,
+  type PlanBuilder,
+  type StepOptions,
+  struct,
+  u64,
+} from "../plan/build.ts";
 import type { NumberArg, OutBuffer, Pointee, Result } from "../plan/step.ts";
+
+type Hint = StepOptions["hint"];
 
 const MOVE = flags(MOVE_MOUNT, "MOVE_MOUNT_F_EMPTY_PATH", "MOVE_MOUNT_T_EMPTY_PATH");
 const EMPTY_PATH = flags(AT, "AT_EMPTY_PATH");
@@ -13,7 +24,13 @@ const EMPTY_PATH_RECURSIVE = flags(AT, "AT_EMPTY_PATH", "AT_RECURSIVE");
  * A detached copy of the mount at a path or of a descriptor, with what is mounted below it if `recursive`
  * (open_tree(2)). Its propagation is still that of the original: see `setPropagation`.
  */
-export function cloneTree(p: PlanBuilder, from: string | Result, recursive: boolean, name: string): Result {
+export function cloneTree(
+  p: PlanBuilder,
+  from: string | Result,
+  recursive: boolean,
+  name: string,
+  hint?: Hint,
+): Result {
   const byFd = typeof from !== "string";
   const how = flags(
     OPEN_TREE,
@@ -22,7 +39,7 @@ export function cloneTree(p: PlanBuilder, from: string | Result, recursive: bool
     ...(byFd ? (["AT_EMPTY_PATH"] as const) : []),
     ...(recursive ? (["AT_RECURSIVE"] as const) : []),
   );
-  return p.call("open_tree", byFd ? [from, "", how] : [AT_FDCWD, from, how], { name });
+  return p.call("open_tree", byFd ? [from, "", how] : [AT_FDCWD, from, how], { name, hint });
 }
 
 /** Attaches a mount, given by its descriptor, on top of what another descriptor refers to. */
@@ -44,10 +61,11 @@ export function setAttributes(
   mount: Result,
   { set, clear, propagation }: AttributeChange & { readonly propagation?: keyof typeof MS | undefined },
   recursive = false,
+  hint?: Hint,
 ): void {
   if (set === 0 && clear === 0 && propagation === undefined) return;
   const attr = mountAttr(set, clear, propagation);
-  p.call("mount_setattr", [mount, "", atFlags(recursive), attr, MOUNT_ATTR_SIZE]);
+  p.call("mount_setattr", [mount, "", atFlags(recursive), attr, MOUNT_ATTR_SIZE], { hint });
 }
 
 /** struct mount_attr. */

@@ -1,26 +1,29 @@
 // What is mounted from the host: detached copies of trees, which inside the container are only moved into place.
 //
-// With a user namespace or a mount namespace that is joined they are opened before init enters any namespace, with the
-// caller's privilege. Otherwise each is opened when its turn comes: the container's mount namespace is a copy of the
-// runtime's, the privilege is the same, and only so does /proc/PID/mountinfo list the mounts in their order, which
-// since Linux 6.8 is that of their making, not of their attachment. A caller who may not mount at all (rootless) has
-// no other time either: init may, in its own mount namespace.
-import { posix } from "node:path";
-import { ConfigError } from "../errors.ts";
-import { MOUNT_ATTR, type MS } from "../linux/mount-flags.ts";
-import { isTmpfsOption, type MountOptions, parseMountOptions } from "../linux/mount-options.ts";
+// With a user namespace they are opened all at once by a helper that has the caller's privilege (tree-helper.ts), with
+// a mount namespace that is joined before init enters any namespace. Otherwise each is opened when its turn comes: the
+// container's mount namespace is a copy of the runtime's, the privilege is the same, and only so does
+// /proc/PID/mountinfo list the mounts in their order, which since Linux 6.8 is that of their making, not of their
+// attachment. A caller who may not mount at all (rootless) has no other time either: init may, in its own mount
+// namespace.
+import { type MountOptions, parseMountOptions } from "../linux/mount-options.ts";
 import type { PlanBuilder } from "../plan/build.ts";
-import type { Result } from "../plan/step.ts";
+import type { NumberArg, Result } from "../plan/step.ts";
 import type { Config, LinuxDevice, Mount } from "../spec/config.ts";
 import { isBoundDevice, listDevices } from "./devices.ts";
 import type { Facts } from "./facts.ts";
-import { type IdNamespaces, mapIds } from "./idmap.ts";
-import { cloneTree, setAttributes, setPropagation } from "./mount-calls.ts";
+import { listCgroups, type Opener, openBind, openCgroup, openDevice, openRootfs } from "./host-trees.ts";
+import type { IdNamespaces } from "./idmap.ts";
 import { cleanPath } from "./mount-target.ts";
-import { hasNamespace, type NamespaceSet, readNamespaces } from "./namespaces.ts";
+import { hasNamespace, readNamespaces } from "./namespaces.ts";
+import { startTreeHelper } from "./tree-helper.ts";
 
+const F_DUPFD_CLOEXEC: NumberArg = { kind: "number", value: 1030, text: "F_DUPFD_CLOEXEC" };
+const KEEP = "keep the joined user namespace for id-mapped mounts";
 /** Descriptors in init of detached mount trees. */
 export interface MountSources {
+  /** For init in the container's new namespaces, before it forks: takes what the helper has opened, if there is one. */
+  readonly receive: () => void;
   /** The root file system, opened now if it is not yet; undefined without a mount namespace of the container's own. */
   readonly takeRootfs: () => Result | undefined;
   /** The tree of a bind mount, `mounts[index]`; opened now if it is not yet. */
@@ -32,11 +35,6 @@ export interface MountSources {
   readonly takeCgroups: (index: number, options: MountOptions) => readonly Result[] | undefined;
   /** The host's device of that clean path, for a container that may not make any. */
   readonly takeDevice: (device: LinuxDevice, path: string) => Result | undefined;
-}
-
-/** Path of a bind mount's source; a relative one counts from the bundle. */
-export function resolveSource(bundle: string, source: string): string {
-  return posix.resolve(bundle, source);
 }
 
 /** Also with type `bind` alone, as crun takes it; with the option, the type means nothing. */
@@ -51,8 +49,8 @@ export function describeMount(mount: Mount, options: MountOptions): string {
 }
 
 /**
- * Opens what must be opened early. For the caller's mount namespace and privilege, when the container's cgroups exist.
- * Leaves the working directory at the root file system's path: see `attachRootfs`.
+ * Opens what must be opened early, or starts the helper that will. For the caller's mount namespace and privilege, when
+ * the container's cgroups exist. Leaves the working directory at the root file system's path: see `attachRootfs`.
  */
 export function openMountSources(
   p: PlanBuilder,
@@ -60,152 +58,86 @@ export function openMountSources(
   facts: Facts,
   ids: IdNamespaces = {},
 ): MountSources {
-  const open = (index: number, mount: Mount, options: MountOptions): Result => {
-    const tree = openBind(p, config, facts, index, mount, options);
-    mapIds(p, config, mount, tree, ids);
-    return tree;
-  };
   const namespaces = readNamespaces(config);
-  const binds = new Map<number, Result>();
-  const cgroups = new Map<number, readonly Result[]>();
-  const { mayMount } = facts;
   const own = hasNamespace(namespaces, "mount");
-  const rootfs = own && mayMount ? openRootfs(p, config, facts, namespaces) : undefined;
   const bindsCgroups = !hasNamespace(namespaces, "cgroup");
-  const mayNotLater = hasNamespace(namespaces, "user") || namespaces.joined.has("mount");
   const bindsDevices = hasNamespace(namespaces, "user") || facts.isInUserNamespace;
-  const devices = mayMount && bindsDevices ? openDevices(p, config) : new Map<string, Result>();
-  if (mayMount && mayNotLater)
-    for (const [index, mount] of (config.mounts ?? []).entries()) {
-      const options = parseMountOptions(mount.options ?? []);
-      p.at(`mounts[${index}]`, describeMount(mount, options), () => {
-        if (isBindMount(mount, options)) binds.set(index, open(index, mount, options));
-        else if (isCgroupMount(mount, facts) && bindsCgroups)
-          cgroups.set(index, openCgroups(p, config, facts, options));
-      });
-    }
-  return {
-    takeRootfs: () => rootfs ?? (own ? openRootfs(p, config, facts, namespaces) : undefined),
-    takeBind: (index, mount, options) => binds.get(index) ?? open(index, mount, options),
-    takeCgroups: (index, options) =>
-      bindsCgroups ? (cgroups.get(index) ?? openCgroups(p, config, facts, options)) : undefined,
-    takeDevice: (device, path) =>
-      bindsDevices && isBoundDevice(device) ? (devices.get(path) ?? openDevice(p, path)) : undefined,
+  const opener: Opener = {
+    p,
+    config,
+    facts,
+    ids,
+    isLocking: facts.mayMount && hasNamespace(namespaces, "user") && namespaces.created.has("mount"),
   };
+  let early: ReadonlyMap<string, Result> = new Map();
+  let receive = (): void => {};
+  if (opener.isLocking) {
+    const joined = ids.joined && p.at("mounts", KEEP, () => keepOpen(p, ids.joined as Result));
+    const helper = startTreeHelper(p, () => {
+      early = openEarly({ ...opener, ids: { ...ids, joined } });
+      return [...early.values()];
+    });
+    receive = () => {
+      const trees = helper.receive();
+      early = new Map([...early.keys()].map((key, i) => [key, trees[i] as Result]));
+      if (joined) p.at("mounts", KEEP, () => p.call("close", [joined]));
+    };
+  } else if (facts.mayMount) early = openEarly(opener);
+  if (namespaces.created.has("mount") && facts.mayMount) keepRootfsPath(p, facts);
+  return {
+    receive: () => receive(),
+    takeRootfs: () => early.get("rootfs") ?? (own ? openRootfs(opener) : undefined),
+    takeBind: (index, mount, options) =>
+      early.get(`mounts[${index}]`) ?? openBind(opener, index, mount, options),
+    takeCgroups: (index, options) =>
+      bindsCgroups
+        ? listCgroups(facts).map(
+            (directory) =>
+              early.get(`mounts[${index}]: ${directory}`) ?? openCgroup(opener, directory, options),
+          )
+        : undefined,
+    takeDevice: (device, path) =>
+      bindsDevices && isBoundDevice(device) ? (early.get(path) ?? openDevice(p, path)) : undefined,
+  };
+}
+
+/** What cannot be opened later, by names of this file's. */
+function openEarly(opener: Opener): ReadonlyMap<string, Result> {
+  const { p, config, facts } = opener;
+  const namespaces = readNamespaces(config);
+  const trees = new Map<string, Result>();
+  if (hasNamespace(namespaces, "mount")) trees.set("rootfs", openRootfs(opener));
+  if (hasNamespace(namespaces, "user") || facts.isInUserNamespace)
+    for (const { device, path } of listDevices(config)) {
+      if (!isBoundDevice(device)) continue;
+      const clean = cleanPath(device.path);
+      p.at(path, `open the host's ${device.path}`, () => trees.set(clean, openDevice(p, clean)));
+    }
+  if (!hasNamespace(namespaces, "user") && !namespaces.joined.has("mount")) return trees;
+  for (const [index, mount] of (config.mounts ?? []).entries()) {
+    const options = parseMountOptions(mount.options ?? []);
+    const key = `mounts[${index}]`;
+    p.at(key, describeMount(mount, options), () => {
+      if (isBindMount(mount, options)) trees.set(key, openBind(opener, index, mount, options));
+      else if (isCgroupMount(mount, facts) && !hasNamespace(namespaces, "cgroup"))
+        for (const directory of listCgroups(facts))
+          trees.set(`${key}: ${directory}`, openCgroup(opener, directory, options));
+    });
+  }
+  return trees;
+}
+
+/** The user of a user namespace may not be let through to the path: as a working directory it stays at hand. */
+function keepRootfsPath(p: PlanBuilder, { rootfs }: Facts): void {
+  p.at("root.path", `open the root file system ${rootfs}`, () => p.call("chdir", [rootfs]));
+}
+
+/** A second descriptor: the first is closed when the namespace is joined. */
+function keepOpen(p: PlanBuilder, fd: Result): Result {
+  return p.call("fcntl", [fd, F_DUPFD_CLOEXEC, 0], { name: "user_ns" });
 }
 
 /** `cgroup` is special on every host, `cgroup2` only where the container has a cgroup of version 2. */
 export function isCgroupMount(mount: Mount, facts: Facts): boolean {
   return mount.type === "cgroup" || (mount.type === "cgroup2" && facts.cgroupMounts.unified !== undefined);
-}
-
-type Propagating = { readonly flag: keyof typeof MS; readonly recursive: boolean };
-
-/** The rootfs tree never shares anything with the host: what it is to be in the end is set in `finishRootfs`. */
-function openRootfs(p: PlanBuilder, config: Config, facts: Facts, namespaces: NamespaceSet): Result {
-  return p.at("root.path", `open the root file system ${facts.rootfs}`, () => {
-    const tree = cloneTree(p, facts.rootfs, true, "rootfs");
-    const wanted = config.linux?.rootfsPropagation?.replace(/^r/, "");
-    const isPrivate = wanted === "private" || wanted === "unbindable";
-    setPropagation(p, tree, { flag: isPrivate ? "MS_PRIVATE" : "MS_SLAVE", recursive: true });
-    // As runc leaves it since 1.2: only with `slave` do the host's later mounts reach the root itself.
-    if (!isPrivate && wanted !== "slave") setPropagation(p, tree, { flag: "MS_PRIVATE", recursive: false });
-    if (namespaces.created.has("mount") && facts.mayMount) p.call("chdir", [facts.rootfs]);
-    return tree;
-  });
-}
-
-/**
- * Propagation that a tree from the host has before its own options: what the container's mount namespace would
- * have given it. With `shared` mounts made in the container reach the host, which is what it is for.
- */
-function inheritedPropagation(config: Config): Propagating | undefined {
-  switch (config.linux?.rootfsPropagation) {
-    case "shared":
-      return undefined;
-    case "rshared":
-      return { flag: "MS_SHARED", recursive: true };
-    case "private":
-    case "rprivate":
-    case "unbindable":
-    case "runbindable":
-      return { flag: "MS_PRIVATE", recursive: true };
-    default:
-      return { flag: "MS_SLAVE", recursive: true };
-  }
-}
-
-function cloneSource(p: PlanBuilder, config: Config, path: string, recursive: boolean, name: string): Result {
-  const tree = cloneTree(p, path, recursive, name);
-  const propagation = inheritedPropagation(config);
-  if (propagation) setPropagation(p, tree, propagation);
-  return tree;
-}
-
-/** What the source's mount has already, such as nosuid, it keeps unless an option clears it. */
-function applyAttributes(p: PlanBuilder, tree: Result, options: MountOptions): void {
-  setAttributes(p, tree, options.attributes);
-  setAttributes(p, tree, options.recursiveAttributes, true);
-}
-
-function openBind(
-  p: PlanBuilder,
-  config: Config,
-  facts: Facts,
-  index: number,
-  mount: Mount,
-  options: MountOptions,
-): Result {
-  const refused = options.data.filter((option) => !isTmpfsOption(option)); // those have been warned about
-  if (refused.length > 0)
-    throw new ConfigError("config.json", [
-      {
-        path: `mounts[${index}].options`,
-        message: `a bind mount takes no options of a file system, and has ${JSON.stringify(refused.join(","))}`,
-      },
-    ]);
-  const source = resolveSource(facts.bundle, mount.source ?? "");
-  const tree = cloneSource(p, config, source, options.bind === "recursive", "source");
-  applyAttributes(p, tree, options);
-  if (source === "/sys" && (options.attributes.set & MOUNT_ATTR.MOUNT_ATTR_RDONLY) !== 0)
-    protectCgroups(p, facts, tree);
-  return tree;
-}
-
-function openCgroups(p: PlanBuilder, config: Config, facts: Facts, options: MountOptions): readonly Result[] {
-  const { unified, hierarchies } = facts.cgroupMounts;
-  const directories = unified === undefined ? hierarchies.map(({ source }) => source) : [unified];
-  const propagation = inheritedPropagation(config)?.flag;
-  return directories.map((directory) => {
-    const tree = cloneTree(p, directory, false, "cgroup"); // nothing is mounted within cgroups
-    setAttributes(p, tree, { ...options.attributes, propagation });
-    setAttributes(p, tree, options.recursiveAttributes, true);
-    protectCgroups(p, facts, tree);
-    return tree;
-  });
-}
-
-/**
- * CVE-2023-25809: what shows the host's cgroups to a rootless container is read-only all the way down. Its caller may
- * write to some of them, and so could the container, which is its caller to the kernel.
- */
-function protectCgroups(p: PlanBuilder, facts: Facts, tree: Result): void {
-  if (facts.mayMount && !facts.isInUserNamespace) return;
-  setAttributes(p, tree, { set: MOUNT_ATTR.MOUNT_ATTR_RDONLY, clear: 0 }, true);
-}
-
-function openDevices(p: PlanBuilder, config: Config): ReadonlyMap<string, Result> {
-  const opened = new Map<string, Result>();
-  for (const { device, path } of listDevices(config)) {
-    if (!isBoundDevice(device)) continue;
-    const clean = cleanPath(device.path);
-    p.at(path, `open the host's ${device.path}`, () => opened.set(clean, openDevice(p, clean)));
-  }
-  return opened;
-}
-
-function openDevice(p: PlanBuilder, path: string): Result {
-  const tree = cloneTree(p, path, false, "device");
-  setPropagation(p, tree, { flag: "MS_PRIVATE", recursive: false });
-  return tree;
 }

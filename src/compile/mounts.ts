@@ -16,15 +16,10 @@ import {
   needsMountCall,
   reconfigure,
 } from "./filesystem.ts";
+import { resolveSource } from "./host-trees.ts";
 import { findMountLabel, labelMount, type MountLabel } from "./lsm.ts";
 import { moveMount, setPropagation, statFd } from "./mount-calls.ts";
-import {
-  describeMount,
-  isBindMount,
-  isCgroupMount,
-  type MountSources,
-  resolveSource,
-} from "./mount-sources.ts";
+import { describeMount, isBindMount, isCgroupMount, type MountSources } from "./mount-sources.ts";
 import {
   ALL_BITS,
   ANYTHING,

@@ -2,19 +2,16 @@
 // descriptor, and taking one from outside needs a privilege that an ordinary user does not have. So a helper does it:
 // a child that init makes before, which shares its table of descriptors and is under no filter.
 import { errnoNumber } from "../linux/errno.ts";
-import { load, NULL, openFlags, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import { NULL, type PlanBuilder, struct, u64 } from "../plan/build.ts";
 import { describeListener, REPORT_SIZE } from "../plan/report.ts";
 import type { LoadArg, NumberArg, Result } from "../plan/step.ts";
+import { startHelper } from "./helper.ts";
 import { ALL_BITS } from "./mount-target.ts";
 import { describeRights, RIGHTS_SIZE, sendRights } from "./scm-rights.ts";
 
 const SIGCHLD: NumberArg = { kind: "number", value: 17, text: "SIGCHLD" };
-const SIGKILL: NumberArg = { kind: "number", value: 9, text: "SIGKILL" };
 const SA_NOCLDWAIT: NumberArg = { kind: "number", value: 2, text: "SA_NOCLDWAIT" };
 const SIGSET_SIZE = 8;
-const CLONE_FILES: NumberArg = { kind: "number", value: 0x400, text: "CLONE_FILES" };
-const CLONE_ARGS_SIZE = 64; // CLONE_ARGS_SIZE_VER0
-const PR_SET_PDEATHSIG: NumberArg = { kind: "number", value: 1, text: "PR_SET_PDEATHSIG" };
 const INTENT = "hand the seccomp listener over";
 const PATH = "linux.seccomp.listenerPath";
 
@@ -33,44 +30,16 @@ export interface ListenerHelper {
  */
 export function makeListenerHelper(p: PlanBuilder, socket: number): ListenerHelper {
   return p.at(PATH, INTENT, () => {
-    const ends = p.buffer(8, "pipe");
-    p.call("pipe2", [ends, openFlags("O_CLOEXEC")]);
     const action = struct(u64("handler", 0), u64("flags", SA_NOCLDWAIT), u64("restorer", 0), u64("mask", 0));
     p.call("rt_sigaction", [SIGCHLD, action, NULL, SIGSET_SIZE]);
-    const init = p.call("getpid", [], { name: "init" });
-    const helper = p.call("clone3", [describeClone(), CLONE_ARGS_SIZE], { name: "helper" });
-    p.check(helper, ALL_BITS, 0, errnoNumber("ECHILD"), {
-      tolerate: ["ECHILD"],
-      onSuccess: () => help(p, socket, init, load(ends, 0, 4, "pipe[0]")),
+    const { pid, writing } = startHelper(p, ({ reading }) => {
+      const control = p.buffer(RIGHTS_SIZE, "descriptors");
+      p.call("read", [reading, control, RIGHTS_SIZE]);
+      sendRights(p, socket, describeListener(), REPORT_SIZE, control);
     });
-    const pidfd = p.call("pidfd_open", [helper, 0], { name: "pidfd" });
-    return { socket, pipe: load(ends, 4, 4, "pipe[1]"), pidfd };
+    const pidfd = p.call("pidfd_open", [pid, 0], { name: "pidfd" });
+    return { socket, pipe: writing, pidfd };
   });
-}
-
-/** A copy of init, but for the descriptors, which are the same. */
-function describeClone() {
-  return struct(
-    u64("flags", CLONE_FILES),
-    u64("", 0), // pidfd
-    u64("", 0), // child_tid
-    u64("", 0), // parent_tid
-    u64("exit_signal", SIGCHLD),
-    u64("", 0), // stack
-    u64("", 0), // its size
-    u64("", 0), // tls
-  );
-}
-
-/** What the helper does: its life ends with init's, or when it has sent the message that init gave it. */
-function help(p: PlanBuilder, socket: number, init: Result, pipe: LoadArg): void {
-  p.call("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-  const parent = p.call("getppid", [], { name: "parent" });
-  p.call("check", [parent, ALL_BITS, init, errnoNumber("ESRCH")]); // init may have ended before the prctl
-  const control = p.buffer(RIGHTS_SIZE, "descriptors");
-  p.call("read", [pipe, control, RIGHTS_SIZE]);
-  sendRights(p, socket, describeListener(), REPORT_SIZE, control);
-  p.call("exit_group", [0]);
 }
 
 /**

@@ -3,7 +3,7 @@ import { readFileSync, realpathSync, statSync } from "node:fs";
 import { arch, release } from "node:os";
 import { resolve } from "node:path";
 import type { CgroupMounts, Facts, MountPoint, SourceType } from "../compile/facts.ts";
-import { resolveSource } from "../compile/mount-sources.ts";
+import { resolveSource } from "../compile/host-trees.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
 import { errnoText } from "../linux/errno.ts";

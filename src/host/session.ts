@@ -3,16 +3,17 @@ import type { Architecture } from "../linux/syscalls.ts";
 import { stepError } from "../plan/print.ts";
 import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/report.ts";
 import type { HostStep, InitStep, OutBuffer, Plan, Step } from "../plan/step.ts";
-import { type Batch, encodeBatch } from "../plan/wire.ts";
+import { type Batch, encodeBatch, numberBatch } from "../plan/wire.ts";
 import { closeFd, setReceiveTimeout } from "./fd.ts";
 import { BATCH_TIMEOUT_MS, receive, receiveUnlessEnded, sendAll } from "./init-socket.ts";
+import { readKernelMessage } from "./kernel-message.ts";
 import type { Launched } from "./launch.ts";
 import { reapChild } from "./process.ts";
 import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
 
 const EAGAIN = 11;
 
-interface Unanswered {
+interface SentBatch {
   readonly batch: Batch;
   readonly steps: readonly InitStep[];
   /** Index of the first step in its plan. */
@@ -30,8 +31,10 @@ export interface Session {
   readonly outputs: Map<OutBuffer, Uint8Array>;
   /** Pid (on the host) of the process that the fork step made; 0 before. */
   pid: number;
-  /** A batch whose answer has not been waited for yet. */
-  unanswered: Unanswered | undefined;
+  /** Every batch that was sent; its index is its number. */
+  readonly sent: SentBatch[];
+  /** The last of them, if its answer has not been waited for yet. */
+  unanswered: SentBatch | undefined;
   /** Instead of running a step, fail it with an errno: for tests. */
   readonly injectFailure?: (step: Step, index: number) => number | undefined;
 }
@@ -48,6 +51,7 @@ export function openSession(
     results: new Map(),
     outputs: new Map(),
     pid: 0,
+    sent: [],
     unanswered: undefined,
     ...(injectFailure ? { injectFailure } : {}),
   };
@@ -103,8 +107,10 @@ export function runBatch(session: Session, steps: readonly InitStep[], first: nu
 /** As {@link runBatch}, but does not wait: {@link takeAnswer} does, and must come before the next batch. */
 function sendBatch(session: Session, steps: readonly InitStep[], first: number, attempt = 1): void {
   const batch = encodeSteps(session, steps, first);
+  numberBatch(batch, session.sent.length);
   sendAll(session, batch.bytes);
   session.unanswered = { batch, steps, first, attempt };
+  session.sent.push(session.unanswered);
 }
 
 /** Waits for the answer to a batch that was sent, if there is one. Throws the error of the step that failed. */
@@ -125,6 +131,12 @@ export function takeAnswer(session: Session): void {
     header = decodeReportHeader(receive(session, REPORT_SIZE));
   }
   const rest = receive(session, 8 * header.resultCount + header.outLength);
+  const told = session.sent[header.batch];
+  if (told !== undefined && told.batch !== batch) {
+    // A process that an earlier batch has made has failed. Init waits for it in the one that is unanswered.
+    const failed = told.batch.planIndex[header.index] as number;
+    throw stepError(told.steps[failed - told.first] as InitStep, header.value);
+  }
   takeResults(session, batch, header.index, rest, header.resultCount);
   const index = header.type === "done" ? first + steps.length : (batch.planIndex[header.index] as number);
   // Parent and child report on their own: the child may be done, or have failed, before its pid is told.
@@ -204,38 +216,4 @@ function takeResults(session: Session, batch: Batch, done: number, bytes: Uint8A
     output.set(bytes.subarray(at, at + buffer.size));
     session.outputs.set(buffer, output);
   }
-}
-
-/** What the kernel says of a file system's configuration that it refused: the text behind an EINVAL (fsopen(2)). */
-function readKernelMessage(session: Session, step: InitStep): string | undefined {
-  const context = step.args[0];
-  if (
-    (step.call !== "fsconfig" && step.call !== "fsmount") ||
-    typeof context !== "object" ||
-    context.kind !== "result"
-  )
-    return undefined;
-  if (!session.results.has(context.step)) return undefined;
-  const buffer: OutBuffer = { kind: "buffer", name: "message", size: 512 };
-  const read: InitStep = {
-    lane: "init",
-    call: "read",
-    args: [context, buffer, buffer.size],
-    source: step.source,
-    tolerate: ["ENODATA"],
-  };
-  const index = Number.MAX_SAFE_INTEGER - 1;
-  sendAll(
-    session,
-    encodeBatch([read], index, (known) => session.results.get(known) ?? 0n, session.arch).bytes,
-  );
-  const header = decodeReportHeader(receive(session, REPORT_SIZE));
-  const rest = receive(session, 8 * header.resultCount + header.outLength);
-  if (header.type !== "done") return undefined;
-  const length = Number(new DataView(rest.buffer).getBigInt64(0, true));
-  if (length <= 0) return undefined;
-  return new TextDecoder()
-    .decode(rest.subarray(8, 8 + length))
-    .replace(/^[eiw] /, "")
-    .trim();
 }

@@ -28,7 +28,7 @@ export interface StepOptions {
   readonly onSuccess?: (result: Result) => void;
   readonly failure?: string;
   readonly failureWithErrno?: boolean;
-  readonly hint?: InitStep["hint"];
+  readonly hint?: InitStep["hint"] | undefined;
   /** Where to go on after success. */
   readonly goTo?: Label;
 }

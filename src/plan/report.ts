@@ -8,6 +8,8 @@ const REPORT_TYPES = ["done", "failed", "forked", "listening"] as const;
 
 export interface ReportHeader {
   readonly type: (typeof REPORT_TYPES)[number];
+  /** Number of the batch that it is about. */
+  readonly batch: number;
   /** Index of init's step that failed or forked; the number of steps after success. */
   readonly index: number;
   /** errno of a failed step; pid of a fork. */
@@ -19,10 +21,11 @@ export interface ReportHeader {
 /** Decodes the first REPORT_SIZE bytes of a report. */
 export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, REPORT_SIZE);
-  const type = REPORT_TYPES[view.getUint32(4, true)];
+  const type = REPORT_TYPES[view.getUint16(4, true)];
   if (view.getUint32(0, true) !== MAGIC_REPORT || type === undefined) throw new Error("init sent no report");
   return {
     type,
+    batch: view.getUint16(6, true),
     index: view.getUint32(8, true),
     value: view.getInt32(12, true),
     resultCount: view.getUint32(16, true),

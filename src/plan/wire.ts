@@ -2,15 +2,16 @@
 // Little endian, as both architectures are.
 //
 //   batch:  header (32 bytes): u32 magic "TSRB", steps, relocations, length of the data, length of the out area behind
-//           it (both multiples of 8), 1 if the out area's content is sent along (else it is 0), two reserved
+//           it (both multiples of 8), 1 if the out area's content is sent along (else it is 0), number of the batch,
+//           reserved
 //           steps (72 bytes each): u32 number, u8 kinds[6], u8 tolerated, u8 closes (bit k: argument k is a descriptor
 //           that is closed once the call is done), u16 skip after success, u16 skip after a tolerated error,
 //           u16 errnos[4], u64 arguments[6]
 //           relocations: u32 offsets in the data where the data's address is added; padded to 8 bytes
 //           data; the out area if it is sent. Offsets in the data go on into the out area.
-//   report: u32 magic "TSRR", type (0 done, 1 failed, 2 forked, 3 listening), index, i32 errno (forked: pid),
-//           u32 number of results, length of the out area without the zeros at its end; i64 results; that part of the
-//           out area
+//   report: u32 magic "TSRR", u16 type (0 done, 1 failed, 2 forked, 3 listening), u16 number of the batch, u32 index,
+//           i32 errno (forked: pid), u32 number of results, length of the out area without the zeros at its end;
+//           i64 results; that part of the out area
 //           Type 3 is no answer of init's own: a plan sends it in the middle of a batch, with descriptors (see
 //           describeListener).
 import { type ErrnoName, errnoNumber } from "../linux/errno.ts";
@@ -35,6 +36,11 @@ export interface Batch {
   readonly planIndex: readonly number[];
   /** Where each out buffer lies in the out area. */
   readonly buffers: ReadonlyMap<OutBuffer, number>;
+}
+
+/** The number that reports about a batch carry; 0 unless set. A process that init has made may report on an older one. */
+export function numberBatch({ bytes }: Batch, number: number): void {
+  new Uint32Array(bytes.buffer)[6] = number;
 }
 
 /**

@@ -113,12 +113,13 @@ function compile(p: PlanBuilder, bundle: string, config: Config, options: MakeOp
   const facts = collectFacts(context, config, bundle, options.cgroups ?? NO_CGROUPS);
   const set = readNamespaces(config);
   const sources = openMountSources(p, config, facts);
-  if (options.meanwhile) p.host({ do: "record-process" });
   if (set.created.has("user")) {
     createUserNamespace(p, config, 0);
     becomeRoot(p);
   }
   createNamespaces(p, config, set);
+  sources.receive();
+  if (options.meanwhile) p.host({ do: "record-process" });
   forkContainer(p);
   if (set.created.has("cgroup")) createCgroupNamespace(p);
   const root = attachRootfs(p, config, facts, sources);

@@ -10,7 +10,7 @@ import { DEV, makeConfig, PROC, withContainer } from "./container.ts";
 const { bundle, inRootfs, make } = keepBundle();
 
 describe("bind", () => {
-  test("with a user namespace, the source is what it was before the namespaces, whatever its path is later", () => {
+  test("with a user namespace, the source is what it was when the namespaces were made, whatever its path is later", () => {
     const [source, other] = ["source", "other"].map((name) => {
       const path = join(bundle, name);
       mkdirSync(path);

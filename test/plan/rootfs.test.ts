@@ -35,6 +35,7 @@ function print(theme: Theme): string {
   const made = new Map([...listIdmaps(config).keys()].map((maps, i) => [maps, 10 + i]));
   const end = (part: string) => ends.push([part, p.length]);
   const sources = openMountSources(p, config, host, { made });
+  sources.receive();
   end("sources");
   const root = attachRootfs(p, config, host, sources);
   end("attach");
