@@ -5,23 +5,29 @@ import { TsruncError } from "../errors.ts";
 import type { CgroupDirectory, CgroupLayout, CgroupPlan, CgroupWrite } from "./types.ts";
 
 /**
- * The plan without the hierarchies that this caller can make no directory in, or join no process to, as runc does it
- * where config.json has no cgroupsPath. But for the host's root, device rules are dropped: an ordinary user can open no
- * device that they would have to refuse. Throws TsruncError if another limit is asked for in a hierarchy that is missing.
+ * The plan without device rules: only the host's root can set them (bpf(2), devices.allow), and nobody else can open a
+ * device that they would have to refuse.
  */
-export function leaveUnusable(plan: CgroupPlan, layout: CgroupLayout, isHostRoot: boolean): CgroupPlan {
+export function leaveDevices({ deviceFilter: _, ...plan }: CgroupPlan): CgroupPlan {
+  return { ...plan, writes: plan.writes.filter(({ hierarchy }) => hierarchy !== "devices") };
+}
+
+/**
+ * The plan without the hierarchies that this caller can make no directory in, or join no process to, as runc does it
+ * where config.json has no cgroupsPath. Throws TsruncError if a limit is asked for in a hierarchy that is missing.
+ */
+export function leaveUnusable(plan: CgroupPlan, layout: CgroupLayout): CgroupPlan {
   const { deviceFilter, ...rest } = plan;
   const directories = plan.directories.filter((directory) => canUse(directory, layout));
   const names = new Set(directories.flatMap(({ hierarchies }) => hierarchies));
   const keep = (write: CgroupWrite): boolean => {
-    if (write.hierarchy === "devices" && !isHostRoot) return false;
     if (names.has(write.hierarchy)) return true;
     throw new TsruncError(`${write.why}: the limit cannot be set: container could not join or create cgroup`);
   };
   const paths = Object.fromEntries(Object.entries(plan.record.paths).filter(([name]) => names.has(name)));
   return {
     ...rest,
-    ...(deviceFilter && isHostRoot && names.has("unified") ? { deviceFilter } : {}),
+    ...(deviceFilter && names.has("unified") ? { deviceFilter } : {}),
     record: { ...plan.record, paths },
     directories,
     writes: plan.writes.filter(keep),

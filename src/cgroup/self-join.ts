@@ -16,6 +16,12 @@ export function findUserUnit({ unit }: CgroupRecord): UnitRecord | undefined {
   return unit?.isUser ? unit : undefined;
 }
 
+/** Pure: the cgroup to join as a path from the container's own one, which is `/`. */
+export function innerPath({ paths }: CgroupRecord, { cloneInto }: CgroupJoin): string {
+  const own = paths.unified ?? "";
+  return cloneInto?.startsWith(`${own}/`) ? cloneInto.slice(own.length) : "/";
+}
+
 /**
  * For a further process. A container's manager (systemd) may have moved its processes below the container's cgroup
  * and given controllers to those, which then takes no process itself (v2: EBUSY): the process then joins the one

@@ -32,8 +32,7 @@ export function adoptLauncher(ctx: Context, plan: CgroupPlan, launcherPid: numbe
 }
 
 function attachOrClose(ctx: Context, { record, deviceFilter }: CgroupPlan): void {
-  // An ordinary user can open no device that a filter would have to refuse, and load no filter.
-  if (deviceFilter === undefined || record.unit?.isUser) return;
+  if (deviceFilter === undefined) return;
   try {
     attachDeviceFilter(ctx, deviceFilter);
   } catch (error) {

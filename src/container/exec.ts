@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { findSelfJoin, findUserUnit, planSelfJoin } from "../cgroup/self-join.ts";
+import { findSelfJoin, findUserUnit, innerPath, planSelfJoin } from "../cgroup/self-join.ts";
 import { placeSubCgroup } from "../cgroup/sub-cgroup.ts";
 import type { CgroupJoin } from "../compile/cgroup-join.ts";
 import { grantableCapabilities } from "../compile/container.ts";
@@ -167,9 +167,10 @@ function startExec(
     const pass = [pidfd, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
     const opened = openSession(launchInit(ctx, { stdio: ctx.stdio, pass }), readArchitecture());
     session = opened;
-    const unit = record.cgroup ? findUserUnit(record.cgroup) : undefined;
-    if (unit) attachToUnit(ctx, unit, opened.init.launcherPid);
     const cgroup = findCgroupJoin(record, options.cgroup);
+    const unit = record.cgroup ? findUserUnit(record.cgroup) : undefined;
+    if (unit && record.cgroup && cgroup)
+      attachToUnit(ctx, unit, opened.init.launcherPid, innerPath(record.cgroup, cgroup));
     const compiled = compileExec(config, process, {
       id: record.id,
       pidfd,

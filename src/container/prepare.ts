@@ -5,7 +5,7 @@ import { readCgroupLayout } from "../cgroup/layout.ts";
 import { listCgroupMounts } from "../cgroup/mounts.ts";
 import { findCgroupOwner } from "../cgroup/ownership.ts";
 import { planCgroup } from "../cgroup/plan.ts";
-import { leaveUnusable } from "../cgroup/rootless.ts";
+import { leaveDevices, leaveUnusable } from "../cgroup/rootless.ts";
 import type { CgroupPlan } from "../cgroup/types.ts";
 import { grantableCapabilities } from "../compile/container.ts";
 import { completeEnv, findHome } from "../compile/environment.ts";
@@ -67,12 +67,13 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
     ownerUid: findCgroupOwner(config),
     systemd: options.systemdCgroup ? readSystemdFacts(ctx) : undefined,
   };
-  const planned = planCgroup(layout, request);
   const privilege = readPrivilege(ctx);
   const isHostRoot = ctx.euid === 0 && !privilege.isInUserNamespace;
+  const whole = planCgroup(layout, request);
+  const planned = isHostRoot ? whole : leaveDevices(whole);
   const isRootless = options.rootless ?? !isHostRoot;
   const mayDoWithout = isRootless && (request.cgroupsPath ?? "") === "" && !options.systemdCgroup;
-  const cgroup = mayDoWithout ? leaveUnusable(planned, layout, isHostRoot) : planned;
+  const cgroup = mayDoWithout ? leaveUnusable(planned, layout) : planned;
   const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record), privilege);
   checkLabels(config.process, facts.lsm);
   checkIdmaps(config, facts);

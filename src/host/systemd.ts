@@ -65,10 +65,13 @@ export function setUnitProperties(
   });
 }
 
-/** Moves a process into a unit, which an ordinary user may not do by itself. Throws TsruncError. */
-export function attachToUnit(ctx: Context, record: UnitRecord, pid: number): void {
+/**
+ * Moves a process into a unit, which an ordinary user may not do by itself. `inner` is a cgroup of the unit's, from its
+ * own one (`/`) on. Throws TsruncError.
+ */
+export function attachToUnit(ctx: Context, record: UnitRecord, pid: number, inner = "/"): void {
   inUnit(ctx, record, "join", (bus) => {
-    callBus(bus, manager("AttachProcessesToUnit", "ssau", [record.name, "/", [pid]]));
+    callBus(bus, manager("AttachProcessesToUnit", "ssau", [record.name, inner, [pid]]));
   });
 }
 
