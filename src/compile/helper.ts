@@ -1,43 +1,71 @@
 // A second process of init's: it shares init's table of descriptors, and nothing else. What it opens, init has.
 import { errnoNumber } from "../linux/errno.ts";
-import { load, openFlags, type PlanBuilder, struct, u64 } from "../plan/build.ts";
-import type { LoadArg, NumberArg, Result } from "../plan/step.ts";
+import { load, NULL, openFlags, type PlanBuilder, struct, u32, u64 } from "../plan/build.ts";
+import type { Field, LoadArg, NumberArg, OutBuffer, Result } from "../plan/step.ts";
 import { ALL_BITS } from "./mount-target.ts";
 
 const SIGCHLD: NumberArg = { kind: "number", value: 17, text: "SIGCHLD" };
-const SIGKILL: NumberArg = { kind: "number", value: 9, text: "SIGKILL" };
 const CLONE_FILES: NumberArg = { kind: "number", value: 0x400, text: "CLONE_FILES" };
 const CLONE_ARGS_SIZE = 64; // CLONE_ARGS_SIZE_VER0
-const PR_SET_PDEATHSIG: NumberArg = { kind: "number", value: 1, text: "PR_SET_PDEATHSIG" };
+const F_DUPFD_CLOEXEC: NumberArg = { kind: "number", value: 1030, text: "F_DUPFD_CLOEXEC" };
+const POLLIN: NumberArg = { kind: "number", value: 1, text: "POLLIN" };
+const SIGSET_SIZE = 8;
 
-export interface Helper {
-  readonly pid: Result;
-  /** The ends of a pipe between the two; both have both. */
+/** The ends of a pipe between the two; both have both. */
+export interface HelperPipe {
   readonly reading: LoadArg;
   readonly writing: LoadArg;
 }
 
+export interface Helper extends HelperPipe {
+  readonly pid: Result;
+}
+
 /**
- * Makes the helper, which does the steps of `help` and ends. Its life ends with init's. A step of its own that fails is
- * reported as one of init's.
+ * Makes the helper. It waits until init writes `size` bytes, does the steps of `help`, and ends; without init it ends at
+ * once. A step of its own that fails is reported as one of init's.
  */
-export function startHelper(p: PlanBuilder, help: (helper: Omit<Helper, "pid">) => void): Helper {
+export function startHelper(
+  p: PlanBuilder,
+  size: number,
+  help: (told: OutBuffer, pipe: HelperPipe) => void,
+): Helper {
   const ends = p.buffer(8, "pipe");
-  p.call("pipe2", [ends, openFlags("O_CLOEXEC")]);
+  p.call("pipe2", [ends, openFlags("O_CLOEXEC", "O_NONBLOCK")]);
   const pipe = { reading: load(ends, 0, 4, "pipe[0]"), writing: load(ends, 4, 4, "pipe[1]") };
   const init = p.call("getpid", [], { name: "init" });
   const pid = p.call("clone3", [describeClone(), CLONE_ARGS_SIZE], { name: "helper" });
   p.check(pid, ALL_BITS, 0, errnoNumber("ECHILD"), {
     tolerate: ["ECHILD"],
     onSuccess: () => {
-      p.call("prctl", [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0]);
-      const parent = p.call("getppid", [], { name: "parent" });
-      p.call("check", [parent, ALL_BITS, init, errnoNumber("ESRCH")]); // init may have ended before the prctl
-      help(pipe);
+      help(awaitMessage(p, init, pipe.reading, size), pipe);
       p.call("exit_group", [0]);
     },
   });
   return { pid, ...pipe };
+}
+
+/** prctl(PR_SET_PDEATHSIG) would not do: an init that has become another user may not signal the helper. */
+function awaitMessage(p: PlanBuilder, init: Result, pipe: LoadArg, size: number): OutBuffer {
+  const pidfd = p.call("pidfd_open", [init, 0], { name: "init_pidfd" });
+  const parent = p.call("getppid", [], { name: "parent" });
+  p.call("check", [parent, ALL_BITS, init, errnoNumber("ESRCH")]); // the pid was still init's
+  const reading = p.call("fcntl", [pipe, F_DUPFD_CLOEXEC, 0], { name: "reading" });
+  const events = struct(...[reading, pidfd].flatMap(describeWait));
+  p.call("ppoll", [events, 2, NULL, NULL, SIGSET_SIZE]);
+  p.call("close", [pidfd]);
+  const told = p.buffer(size, "told");
+  p.call("read", [reading, told, size], {
+    tolerate: ["EAGAIN"], // it is the pidfd that has become ready
+    onError: () => p.call("exit_group", [1]),
+  });
+  p.call("close", [reading]);
+  return told;
+}
+
+/** struct pollfd. */
+function describeWait(fd: Result): readonly Field[] {
+  return [u32("fd", fd), { name: "events", width: 2, value: POLLIN }, { name: "", width: 2, value: 0 }];
 }
 
 /** A copy of init, but for the descriptors, which are the same. */

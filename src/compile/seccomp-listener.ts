@@ -32,11 +32,9 @@ export function makeListenerHelper(p: PlanBuilder, socket: number): ListenerHelp
   return p.at(PATH, INTENT, () => {
     const action = struct(u64("handler", 0), u64("flags", SA_NOCLDWAIT), u64("restorer", 0), u64("mask", 0));
     p.call("rt_sigaction", [SIGCHLD, action, NULL, SIGSET_SIZE]);
-    const { pid, writing } = startHelper(p, ({ reading }) => {
-      const control = p.buffer(RIGHTS_SIZE, "descriptors");
-      p.call("read", [reading, control, RIGHTS_SIZE]);
-      sendRights(p, socket, describeListener(), REPORT_SIZE, control);
-    });
+    const { pid, writing } = startHelper(p, RIGHTS_SIZE, (control) =>
+      sendRights(p, socket, describeListener(), REPORT_SIZE, control),
+    );
     const pidfd = p.call("pidfd_open", [pid, 0], { name: "pidfd" });
     return { socket, pipe: writing, pidfd };
   });

@@ -22,9 +22,7 @@ export interface TreeHelper {
 export function startTreeHelper(p: PlanBuilder, open: () => readonly Result[]): TreeHelper {
   let opened: readonly Result[] = [];
   const helper = p.at("linux.namespaces", INTENT, () =>
-    startHelper(p, ({ reading, writing }) => {
-      const told = p.buffer(8, "told");
-      p.call("read", [reading, told, 8]);
+    startHelper(p, 8, (told, { writing }) => {
       p.call("setns", [load(told, 0, 4, "mount_ns"), namespaceFlags(["mount"])]);
       opened = open();
       const numbers = struct(...opened.map((tree) => u32(tree.name ?? "", tree)));
