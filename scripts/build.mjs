@@ -1,13 +1,13 @@
 // Builds the product into dist/: the executable `tsrunc`, and beside it koffi's addon and init.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { buildInit } from "../native-bindings/init/build.mjs";
+import { buildKoffi } from "../native-bindings/koffi-addon/build.mjs";
 import { findBun } from "./bun.mjs";
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
-const cpu = process.arch === "arm64" ? "arm64" : "x64";
 
 /** The commit that is checked out, `-dirty` when files differ from it; empty where there is no git. */
 function readCommit() {
@@ -31,8 +31,7 @@ execFileSync(findBun(), [bundle, temporary("tsrunc"), version, readCommit()], {
   env,
   stdio: "inherit",
 });
-const koffi = join(root, `node_modules/@koromix/koffi-linux-${cpu}/linux_${cpu}/koffi.node`);
-copyFileSync(koffi, temporary("koffi.node"));
+buildKoffi(temporary("koffi.node"));
 buildInit(dist, undefined, ".init.new");
 for (const name of ["tsrunc", "koffi.node", "init"]) {
   renameSync(temporary(name), join(dist, name));

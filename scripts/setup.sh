@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 # command (or file) that shows that a package is there, and the package
 needed=(
   "gcc gcc"
+  "g++ g++"
   "/usr/include/linux/mount.h linux-libc-dev"
   "/usr/share/doc/libc6-dev libc6-dev"
   "python3 python3"

@@ -2,9 +2,9 @@
 // descriptor, and taking one from outside needs a privilege that an ordinary user does not have. So a helper does it:
 // a child that init makes before, which shares its table of descriptors and is under no filter.
 import { errnoNumber } from "../linux/errno.ts";
-import { NULL, type PlanBuilder, struct, u64 } from "../plan/build.ts";
-import { describeListener, REPORT_SIZE } from "../plan/report.ts";
-import type { LoadArg, NumberArg, Result } from "../plan/step.ts";
+import { NULL, type PlanBuilder, struct, u32, u64 } from "../plan/build.ts";
+import { MAGIC_REPORT, REPORT_SIZE, REPORT_TYPES } from "../plan/report.ts";
+import type { LoadArg, NumberArg, Pointee, Result } from "../plan/step.ts";
 import { startHelper } from "./helper.ts";
 import { ALL_BITS } from "./mount-target.ts";
 import { describeRights, RIGHTS_SIZE, sendRights } from "./scm-rights.ts";
@@ -54,4 +54,17 @@ export function handOverListener(p: PlanBuilder, listener: Result, helper: Liste
       failure: `${PATH}: the seccomp listener was not handed over`,
     });
   });
+}
+
+/** The report that is sent along with a listener: REPORT_SIZE bytes. */
+function describeListener(): Pointee {
+  const type = REPORT_TYPES.indexOf("listening");
+  return struct(
+    u32("", { kind: "number", value: MAGIC_REPORT }),
+    u32("type", { kind: "number", value: type, text: "listening" }),
+    u32("", 0),
+    u32("", 0),
+    u32("", 0),
+    u32("", 0),
+  );
 }

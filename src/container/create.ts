@@ -22,7 +22,7 @@ export async function createContainer(
 ): Promise<ContainerRecord> {
   checkConsole(prepared, extras.console);
   return withNewContainer(ctx, prepared.options.id, async () => {
-    const record = makeContainer(ctx, prepared, extras);
+    const record = await makeContainer(ctx, prepared, extras);
     await extras.whileLocked?.(record);
     return record;
   });

@@ -1,14 +1,12 @@
 // Removes a container: its processes, its cgroup, its state; then its poststop hooks run.
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { isFrozen, killCgroup, readCgroupPids, setFreezer } from "../cgroup/control.ts";
+import { isFrozen, killCgroup, readCgroupPids, removeCgroup, setFreezer } from "../cgroup/control.ts";
 import { removeUnusedCgroup } from "../cgroup/remove.ts";
+import type { CgroupRecord } from "../cgroup/types.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
-import { releaseMounts } from "../host/release-mounts.ts";
-import { removeResctrl } from "../host/resctrl.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
-import { closeCgroup } from "./cgroup.ts";
 import { withContainerLock } from "./lock.ts";
 import { type ContainerRecord, ownCgroup } from "./record.ts";
 import { describeState } from "./state.ts";
@@ -40,7 +38,7 @@ export async function deleteContainer(ctx: Context, id: string, options: { force
   if (deleted !== undefined) await runPoststop(ctx, deleted);
 }
 
-function deleteLocked(ctx: Context, id: string, force: boolean): ContainerRecord | undefined {
+async function deleteLocked(ctx: Context, id: string, force: boolean): Promise<ContainerRecord | undefined> {
   const record = force ? findReadableRecord(ctx, id) : findRecord(ctx, id);
   if (record === undefined) {
     if (!force) throw new TsruncError(phrases.absent);
@@ -51,7 +49,7 @@ function deleteLocked(ctx: Context, id: string, force: boolean): ContainerRecord
   if (status !== "stopped" && status !== "created" && !force) {
     throw new TsruncError(phrases.deleteAlive(id, status));
   }
-  destroyContainer(ctx, record);
+  await destroyContainer(ctx, record);
   return record;
 }
 
@@ -69,7 +67,7 @@ function findReadableRecord(ctx: Context, id: string): ContainerRecord | undefin
  * Kills every process of a container and removes its cgroup and its directory, whatever of them there is. No hook
  * runs. The caller holds the container's lock. Throws when a process does not end, and keeps the state then.
  */
-export function destroyContainer(ctx: Context, record: ContainerRecord): void {
+export async function destroyContainer(ctx: Context, record: ContainerRecord): Promise<void> {
   endFirstProcess(ctx, record);
   if (record.cgroup !== null && !record.ownsCgroup) {
     removeUnusedCgroup(record.cgroup);
@@ -77,13 +75,20 @@ export function destroyContainer(ctx: Context, record: ContainerRecord): void {
     // With the first process of a pid namespace the kernel has ended all others; some may have joined from outside.
     const mayHaveMore = !record.hasOwnPidNamespace || record.phase === "creating";
     if (mayHaveMore || readCgroupPids(record.cgroup).length > 0) killCgroup(record.cgroup);
-    closeCgroup(ctx, record.cgroup);
+    await closeCgroup(ctx, record.cgroup);
   }
-  if (record.resctrl) removeResctrl(record.resctrl);
+  // What few containers have is not loaded for the others.
+  if (record.resctrl) (await import("../host/resctrl.ts")).removeResctrl(record.resctrl);
   ctx.log.debug("the cgroup is removed");
-  if (record.keptMounts) releaseMounts(ctx, record.rootfs, record.keptMounts);
+  if (record.keptMounts)
+    (await import("../host/release-mounts.ts")).releaseMounts(ctx, record.rootfs, record.keptMounts);
   removeContainerDir(ctx, record.id);
   ctx.log.debug("the state directory is removed");
+}
+
+async function closeCgroup(ctx: Context, record: CgroupRecord): Promise<void> {
+  if (record.unit) (await import("./cgroup.ts")).closeCgroup(ctx, record);
+  else removeCgroup(record);
 }
 
 /** Kills every process of a container; it is `stopped` then. Throws when its first process does not end. */

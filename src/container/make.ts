@@ -54,12 +54,16 @@ export interface MakeExtras {
  * Makes a container, for a caller that holds its lock. Throws TsruncError and ConfigError; after an error nothing of the
  * container is left.
  */
-export function makeContainer(ctx: Context, prepared: Prepared, extras: MakeExtras): ContainerRecord {
+export async function makeContainer(
+  ctx: Context,
+  prepared: Prepared,
+  extras: MakeExtras,
+): Promise<ContainerRecord> {
   const made = new Made(ctx, prepared);
   try {
     return made.make(extras);
   } catch (error) {
-    made.undo();
+    await made.undo();
     throw error;
   } finally {
     made.close();
@@ -205,7 +209,7 @@ class Made {
   }
 
   /** Removes everything that was made; what cannot be removed is told, and found by `delete --force`. */
-  undo(): void {
+  async undo(): Promise<void> {
     try {
       this.#learnPid();
       // While their namespace is there: virtual devices end with it.
@@ -214,7 +218,7 @@ class Made {
       const pid = this.#session?.pid || this.#init?.launcherPid;
       if (this.#init && pid) this.#init.libc.kill(pid, 9);
       const { resctrl: _, ...record } = this.#record;
-      destroyContainer(this.#ctx, record.ownsCgroup ? record : { ...record, cgroup: null });
+      await destroyContainer(this.#ctx, record.ownsCgroup ? record : { ...record, cgroup: null });
       this.#undoResctrl?.();
     } catch (error) {
       this.#ctx.log.warn(`clean up after a failed create: ${messageOf(error)}`);

@@ -1,10 +1,7 @@
 // Reports of init about a batch: the other half of the format that wire.ts describes.
-import { struct, u32 } from "./build.ts";
-import type { Pointee } from "./step.ts";
-
 export const REPORT_SIZE = 24;
-const MAGIC_REPORT = 0x52525354;
-const REPORT_TYPES = ["done", "failed", "forked", "listening"] as const;
+export const MAGIC_REPORT = 0x52525354;
+export const REPORT_TYPES = ["done", "failed", "forked", "listening"] as const;
 
 export interface ReportHeader {
   readonly type: (typeof REPORT_TYPES)[number];
@@ -31,17 +28,4 @@ export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
     resultCount: view.getUint32(16, true),
     outLength: view.getUint32(20, true),
   };
-}
-
-/** The report that a step sends along with a seccomp listener: REPORT_SIZE bytes. */
-export function describeListener(): Pointee {
-  const type = REPORT_TYPES.indexOf("listening");
-  return struct(
-    u32("", { kind: "number", value: MAGIC_REPORT }),
-    u32("type", { kind: "number", value: type, text: "listening" }),
-    u32("", 0),
-    u32("", 0),
-    u32("", 0),
-    u32("", 0),
-  );
 }

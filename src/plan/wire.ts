@@ -12,8 +12,8 @@
 //   report: u32 magic "TSRR", u16 type (0 done, 1 failed, 2 forked, 3 listening), u16 number of the batch, u32 index,
 //           i32 errno (forked: pid), u32 number of results, length of the out area without the zeros at its end;
 //           i64 results; that part of the out area
-//           Type 3 is no answer of init's own: a plan sends it in the middle of a batch, with descriptors (see
-//           describeListener).
+//           Type 3 is no answer of init's own: a plan sends it in the middle of a batch, with descriptors
+//           (src/compile/seccomp-listener.ts).
 import { type ErrnoName, errnoNumber } from "../linux/errno.ts";
 import { type Architecture, syscallNumber } from "../linux/syscalls.ts";
 import { BatchData, openFlagsNumber } from "./data.ts";

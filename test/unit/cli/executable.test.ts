@@ -33,6 +33,23 @@ describe.skipIf(!isBuilt)("the executable", () => {
     );
   });
 
+  test("its addon needs nothing but the C library, and exports nothing but its entry points", () => {
+    const addon = join(import.meta.dirname, "../../../dist/koffi.node");
+    const dump = (...args: readonly string[]) =>
+      spawnSync("objdump", [...args, addon], { encoding: "utf8" }).stdout;
+    const needed = [...dump("-p").matchAll(/NEEDED +(\S+)/g)].map(([, name]) => name?.split(".")[0]);
+    expect(needed.filter((name) => name !== "ld-linux-x86-64" && name !== "ld-linux-aarch64")).toEqual([
+      "libc",
+    ]);
+    const symbols = dump("-T")
+      .split("\n")
+      .filter((line) => / g .* \.text/.test(line));
+    expect(symbols.map((line) => line.split(/\s+/).at(-1)).sort()).toEqual([
+      "napi_register_module_v1",
+      "node_api_module_get_api_version_v1",
+    ]);
+  });
+
   test("reads nothing from the directory that it is started in", () => {
     const hostile = join(folder, "hostile");
     mkdirSync(hostile);
