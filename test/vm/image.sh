@@ -1,24 +1,23 @@
 #!/bin/bash
-# Builds the guest of the tests: image.sh FOLDER writes FOLDER/{disk,vmlinuz,initrd}. A Debian of the machine's own
-# release, from the machine's own package sources, with systemd, unified cgroup v2 and AppArmor. Needs root.
+# Builds a guest of the tests: image.sh FOLDER [SUITE] writes FOLDER/{disk,vmlinuz,initrd}. A Debian of the machine's own
+# release, or of another suite with Podman, with systemd, unified cgroup v2 and AppArmor; from the archives that the
+# machine's apt uses. Needs root.
 set -euo pipefail
 
-out=$1
+out=$1 newest=${2:-}
 packages=systemd,systemd-sysv,udev,dbus,dbus-user-session,libpam-systemd,kmod,procps,iproute2,uidmap,strace
 packages+=,apparmor,runc,crun,busybox-static,python3
+# Of the tools that make an initrd, suites have different ones by default.
+if [[ -n $newest ]]; then packages+=,initramfs-tools,podman,conmon,catatonit; fi
 
 # The newest kernel that is offered: a longterm one of Debian's security archive, or else the release's own.
 kernel=linux-image-amd64
-if apt-cache show linux-image-6.12-amd64 >/dev/null 2>&1; then kernel=linux-image-6.12-amd64; fi
+if [[ -z $newest ]] && apt-cache show linux-image-6.12-amd64 >/dev/null 2>&1; then kernel=linux-image-6.12-amd64; fi
 
-mapfile -t sources < <(apt-get indextargets 'Created-By: Packages' 'Origin: Debian' \
-  --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' | sort -u)
-((${#sources[@]} > 0)) || {
-  echo "image: apt knows no Debian archive; apt-get update may help" >&2
-  exit 1
-}
+sources=$(bash "$(dirname "$0")/../../scripts/debian-sources.sh" ${newest:+"$newest"})
+mapfile -t sources <<<"$sources"
 # shellcheck source=/dev/null
-suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+suite=${newest:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 
 root=$out/root
 # A small initrd: the modules below are all that leads to the disk.
