@@ -10,14 +10,7 @@ packages+=,containernetworking-plugins,iptables,iproute2,uidmap,util-linux,mount
 # The client of the Container Runtime Interface, cri.py: no suite has crictl.
 packages+=,python3-grpcio,python3-protobuf,protobuf-compiler
 
-uri=$(apt-get indextargets 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' --format '$(REPO_URI)' | sort -u | head -n 1)
-[[ -n $uri ]] || {
-  echo "root: apt knows no Debian archive; apt-get update may help" >&2
-  exit 1
-}
-# A mirror that is a snapshot offers lists whose time is over; the machine's apt says whether they are good.
-eval "$(apt-config shell valid Acquire::Check-Valid-Until/b date Acquire::Check-Date/b)"
-options=(--aptopt="Acquire::Check-Valid-Until \"${valid:-true}\"" --aptopt="Acquire::Check-Date \"${date:-true}\"")
+source=$(bash "$(dirname "$0")/../../scripts/debian-sources.sh" "$suite")
 # The interface's description is in a library of Go's, whose 2 GB of dependencies are of no use here.
 # Its compiler knows no debug_redact, which changes nothing that is sent.
 interface='set -eo pipefail
@@ -28,8 +21,8 @@ interface='set -eo pipefail
     sed "s/ *\[debug_redact = true\]//" >api.proto
   protoc --descriptor_set_out=/usr/share/cri-api.pb api.proto
   rm api.proto golang-k8s-cri-api-dev_*.deb'
-INTERFACE=$interface mmdebstrap --variant=minbase --include="$packages" "${options[@]}" \
+INTERFACE=$interface mmdebstrap --variant=minbase --include="$packages" \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' \
   --customize-hook='chroot "$1" bash -c "$INTERFACE"' \
-  "$suite" "$out/root" "deb $uri $suite main"
+  "$suite" "$out/root" "$source"
