@@ -4,7 +4,7 @@ import { load, NULL, openFlags, type PlanBuilder, struct, u32, u64 } from "../pl
 import type { Field, LoadArg, NumberArg, OutBuffer, Result } from "../plan/step.ts";
 import { ALL_BITS } from "./mount-target.ts";
 
-const SIGCHLD: NumberArg = { kind: "number", value: 17, text: "SIGCHLD" };
+export const SIGCHLD: NumberArg = { kind: "number", value: 17, text: "SIGCHLD" };
 const CLONE_FILES: NumberArg = { kind: "number", value: 0x400, text: "CLONE_FILES" };
 const CLONE_ARGS_SIZE = 64; // CLONE_ARGS_SIZE_VER0
 const F_DUPFD_CLOEXEC: NumberArg = { kind: "number", value: 1030, text: "F_DUPFD_CLOEXEC" };
@@ -50,7 +50,7 @@ function awaitMessage(p: PlanBuilder, init: Result, pipe: LoadArg, size: number)
   const pidfd = p.call("pidfd_open", [init, 0], { name: "init_pidfd" });
   const parent = p.call("getppid", [], { name: "parent" });
   p.call("check", [parent, ALL_BITS, init, errnoNumber("ESRCH")]); // the pid was still init's
-  const reading = p.call("fcntl", [pipe, F_DUPFD_CLOEXEC, 0], { name: "reading" });
+  const reading = duplicate(p, pipe, "reading");
   const events = struct(...[reading, pidfd].flatMap(describeWait));
   p.call("ppoll", [events, 2, NULL, NULL, SIGSET_SIZE]);
   p.call("close", [pidfd]);
@@ -61,6 +61,11 @@ function awaitMessage(p: PlanBuilder, init: Result, pipe: LoadArg, size: number)
   });
   p.call("close", [reading]);
   return told;
+}
+
+/** A second descriptor of what a first one refers to (fcntl(2)). */
+export function duplicate(p: PlanBuilder, fd: Result | LoadArg, name: string): Result {
+  return p.call("fcntl", [fd, F_DUPFD_CLOEXEC, 0], { name });
 }
 
 /** struct pollfd. */

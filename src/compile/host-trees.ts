@@ -10,9 +10,14 @@ import type { Facts } from "./facts.ts";
 import { type IdNamespaces, mapIds } from "./idmap.ts";
 import { cloneTree, setAttributes, setPropagation } from "./mount-calls.ts";
 
-const LOCKED = "the source's mount on the host is stricter, and a user namespace may not loosen it";
-const UNCOVERED =
-  "the source has other mounts below it, which a user namespace may not uncover: rbind takes them along";
+const LOCKED = {
+  errno: "EPERM",
+  text: "the source's mount on the host is stricter, and a user namespace may not loosen it",
+} as const;
+const COVERED = {
+  errno: "EINVAL",
+  text: "a user namespace may not uncover what mounts below the source cover: rbind takes them along",
+} as const;
 
 export interface Opener {
   readonly p: PlanBuilder;
@@ -65,7 +70,7 @@ function inheritedPropagation(config: Config): Propagating | undefined {
 
 /** What the source's mount has already, such as nosuid, it keeps unless an option clears it. */
 function applyAttributes({ p, isLocking }: Opener, tree: Result, options: MountOptions): void {
-  const hint = isLocking ? ({ errno: "EPERM", text: LOCKED } as const) : undefined;
+  const hint = isLocking ? LOCKED : undefined;
   setAttributes(p, tree, options.attributes, false, hint);
   setAttributes(p, tree, options.recursiveAttributes, true, hint);
 }
@@ -82,8 +87,13 @@ export function openBind(opener: Opener, index: number, mount: Mount, options: M
     ]);
   const source = resolveSource(facts.bundle, mount.source ?? "");
   const isRecursive = options.bind === "recursive";
-  const hint = opener.isLocking && !isRecursive ? ({ errno: "EINVAL", text: UNCOVERED } as const) : undefined;
-  const tree = cloneTree(p, source, isRecursive, "source", hint);
+  const tree = cloneTree(
+    p,
+    source,
+    isRecursive,
+    "source",
+    opener.isLocking && !isRecursive ? COVERED : undefined,
+  );
   const propagation = inheritedPropagation(config);
   if (propagation) setPropagation(p, tree, propagation);
   applyAttributes(opener, tree, options);
@@ -97,11 +107,13 @@ export function listCgroups({ cgroupMounts: { unified, hierarchies } }: Facts): 
   return unified === undefined ? hierarchies.map(({ source }) => source) : [unified];
 }
 
-export function openCgroup({ p, config, facts }: Opener, directory: string, options: MountOptions): Result {
+export function openCgroup(opener: Opener, directory: string, options: MountOptions): Result {
+  const { p, config, facts } = opener;
   const propagation = inheritedPropagation(config)?.flag;
+  const hint = opener.isLocking ? LOCKED : undefined;
   const tree = cloneTree(p, directory, false, "cgroup"); // nothing is mounted within cgroups
-  setAttributes(p, tree, { ...options.attributes, propagation });
-  setAttributes(p, tree, options.recursiveAttributes, true);
+  setAttributes(p, tree, { ...options.attributes, propagation }, false, hint);
+  setAttributes(p, tree, options.recursiveAttributes, true, hint);
   protectCgroups(p, facts, tree);
   return tree;
 }

@@ -8,17 +8,17 @@
 // namespace.
 import { type MountOptions, parseMountOptions } from "../linux/mount-options.ts";
 import type { PlanBuilder } from "../plan/build.ts";
-import type { NumberArg, Result } from "../plan/step.ts";
+import type { Result } from "../plan/step.ts";
 import type { Config, LinuxDevice, Mount } from "../spec/config.ts";
 import { isBoundDevice, listDevices } from "./devices.ts";
 import type { Facts } from "./facts.ts";
+import { duplicate } from "./helper.ts";
 import { listCgroups, type Opener, openBind, openCgroup, openDevice, openRootfs } from "./host-trees.ts";
 import type { IdNamespaces } from "./idmap.ts";
 import { cleanPath } from "./mount-target.ts";
 import { hasNamespace, readNamespaces } from "./namespaces.ts";
 import { startTreeHelper } from "./tree-helper.ts";
 
-const F_DUPFD_CLOEXEC: NumberArg = { kind: "number", value: 1030, text: "F_DUPFD_CLOEXEC" };
 const KEEP = "keep the joined user namespace for id-mapped mounts";
 /** Descriptors in init of detached mount trees. */
 export interface MountSources {
@@ -70,22 +70,23 @@ export function openMountSources(
     isLocking: facts.mayMount && hasNamespace(namespaces, "user") && namespaces.created.has("mount"),
   };
   let early: ReadonlyMap<string, Result> = new Map();
-  let receive = (): void => {};
-  if (opener.isLocking) {
-    const joined = ids.joined && p.at("mounts", KEEP, () => keepOpen(p, ids.joined as Result));
-    const helper = startTreeHelper(p, () => {
-      early = openEarly({ ...opener, ids: { ...ids, joined } });
-      return [...early.values()];
-    });
-    receive = () => {
+  // init closes the first descriptor when it joins the namespace.
+  const joined = opener.isLocking && ids.joined ? keepOpen(p, ids.joined) : undefined;
+  const helper = opener.isLocking
+    ? startTreeHelper(p, () => {
+        early = openEarly({ ...opener, ids: { ...ids, joined } });
+        return [...early.values()];
+      })
+    : undefined;
+  if (!helper && facts.mayMount) early = openEarly(opener);
+  if (namespaces.created.has("mount") && facts.mayMount) keepRootfsPath(p, facts);
+  return {
+    receive: () => {
+      if (!helper) return;
       const trees = helper.receive();
       early = new Map([...early.keys()].map((key, i) => [key, trees[i] as Result]));
       if (joined) p.at("mounts", KEEP, () => p.call("close", [joined]));
-    };
-  } else if (facts.mayMount) early = openEarly(opener);
-  if (namespaces.created.has("mount") && facts.mayMount) keepRootfsPath(p, facts);
-  return {
-    receive: () => receive(),
+    },
     takeRootfs: () => early.get("rootfs") ?? (own ? openRootfs(opener) : undefined),
     takeBind: (index, mount, options) =>
       early.get(`mounts[${index}]`) ?? openBind(opener, index, mount, options),
@@ -132,9 +133,8 @@ function keepRootfsPath(p: PlanBuilder, { rootfs }: Facts): void {
   p.at("root.path", `open the root file system ${rootfs}`, () => p.call("chdir", [rootfs]));
 }
 
-/** A second descriptor: the first is closed when the namespace is joined. */
 function keepOpen(p: PlanBuilder, fd: Result): Result {
-  return p.call("fcntl", [fd, F_DUPFD_CLOEXEC, 0], { name: "user_ns" });
+  return p.at("mounts", KEEP, () => duplicate(p, fd, "user_ns"));
 }
 
 /** `cgroup` is special on every host, `cgroup2` only where the container has a cgroup of version 2. */

@@ -5,11 +5,10 @@ import { errnoNumber } from "../linux/errno.ts";
 import { NULL, type PlanBuilder, struct, u32, u64 } from "../plan/build.ts";
 import { MAGIC_REPORT, REPORT_SIZE, REPORT_TYPES } from "../plan/report.ts";
 import type { LoadArg, NumberArg, Pointee, Result } from "../plan/step.ts";
-import { startHelper } from "./helper.ts";
+import { SIGCHLD, startHelper } from "./helper.ts";
 import { ALL_BITS } from "./mount-target.ts";
 import { describeRights, RIGHTS_SIZE, sendRights } from "./scm-rights.ts";
 
-const SIGCHLD: NumberArg = { kind: "number", value: 17, text: "SIGCHLD" };
 const SA_NOCLDWAIT: NumberArg = { kind: "number", value: 2, text: "SA_NOCLDWAIT" };
 const SIGSET_SIZE = 8;
 const INTENT = "hand the seccomp listener over";

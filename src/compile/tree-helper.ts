@@ -5,12 +5,11 @@
 // to it. So a helper that init has made before, with all the caller's privilege, follows it there.
 import { errnoNumber } from "../linux/errno.ts";
 import { AT_FDCWD, load, NULL, openFlags, type PlanBuilder, struct, u32, u64 } from "../plan/build.ts";
-import type { NumberArg, Result } from "../plan/step.ts";
-import { startHelper } from "./helper.ts";
+import type { Result } from "../plan/step.ts";
+import { duplicate, startHelper } from "./helper.ts";
 import { ALL_BITS } from "./mount-target.ts";
 import { namespaceFlags } from "./namespaces.ts";
 
-const F_DUPFD_CLOEXEC: NumberArg = { kind: "number", value: 1030, text: "F_DUPFD_CLOEXEC" };
 const INTENT = "open the host's mounts in the container's mount namespace";
 
 export interface TreeHelper {
@@ -46,7 +45,7 @@ export function startTreeHelper(p: PlanBuilder, open: () => readonly Result[]): 
       // The numbers are values that a call has left; as results of calls of its own init has them by name.
       const trees = opened.map(({ name = "tree" }, i) => {
         const number = load(numbers, 4 * i, 4, `trees[${i}]`);
-        const tree = p.call("fcntl", [number, F_DUPFD_CLOEXEC, 0], { name });
+        const tree = duplicate(p, number, name);
         p.call("close", [number]);
         return tree;
       });
