@@ -57,8 +57,8 @@ export interface ContainerPlan {
 }
 
 /**
- * From the spawn of init to the moment at which it waits for `start`. `begin` is called once in between, with the steps
- * up to the fork: they can be run while the rest is compiled.
+ * From the spawn of init to the moment at which it waits for `start`. `begin` is called in between with the steps so far:
+ * they can be run while the rest is compiled.
  */
 export function compileContainer(
   config: RunnableConfig,
@@ -120,6 +120,8 @@ export function compileContainer(
       bindConsole: true,
     }); // after pivot_root: the pty of the container's own devpts; before /dev becomes read-only
   finishRootfs(p, config, mounted);
+  const passwd = lacksHome(process.env ?? []) ? readPasswd(p) : undefined; // here, so that its answer comes with these steps
+  begin(p.build());
   setNames(p, config);
   if (procfs) writeSysctls(p, config, procfs);
   protectPaths(p, config);
@@ -132,7 +134,6 @@ export function compileContainer(
   setGroups(p, process, keepsGroups(config)); // decides on access below
   checkCwd(p, process);
   checkExecutable(p, process.args?.[0] ?? "", process.env ?? [], process.user);
-  const passwd = lacksHome(process.env ?? []) ? readPasswd(p) : undefined;
   return { plan: p.build(), passwd };
 }
 

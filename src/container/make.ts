@@ -27,14 +27,13 @@ import {
   closeSession,
   encodeSteps,
   openSession,
-  runPlan,
   type Session,
   takeAnswer,
 } from "../host/session.ts";
 import { openStartSocket } from "../host/start-socket.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import { describeSteps, tellSource } from "../plan/print.ts";
-import type { HostStep, InitStep } from "../plan/step.ts";
+import type { HostStep, InitStep, Plan } from "../plan/step.ts";
 import { adoptLauncher, limitProcesses, openCgroup } from "./cgroup.ts";
 import { runCreateHooks } from "./create-hooks.ts";
 import { destroyContainer } from "./delete.ts";
@@ -129,12 +128,13 @@ class Made {
     const perform = (step: HostStep): void => this.#perform(session, step);
     const planOptions = { id, noPivot, noNewKeyring, consoleSocket, cgroup: join, idNamespaces };
     let next = 0;
-    const compiled = compileContainer(config, facts, planOptions, (plan) => {
-      next = beginPlan(session, plan, perform);
-    });
+    const begin = (plan: Plan): void => {
+      next = beginPlan(session, plan, perform, next);
+    };
+    const compiled = compileContainer(config, facts, planOptions, begin);
     ctx.log.debug(`the plan is compiled: ${compiled.plan.steps.length} steps`);
-    runPlan(session, compiled.plan, perform, next);
-    ctx.log.debug(`the container is set up, its first process is ${session.pid}`);
+    begin(compiled.plan);
+    // While init does the last of it.
     const passwd = compiled.passwd && session.outputs.get(compiled.passwd);
     const env = containerEnv(ctx, config, passwd);
     const plan = { env, keepFds, nofile: ctx.callerNofile, seccomp, socket: startSocket };
@@ -142,6 +142,8 @@ class Made {
     const batch = encodeSteps(session, start, 0);
     writeStateFile(paths.startBatch, batch.bytes);
     writeStateFile(paths.startSteps, JSON.stringify(describeSteps(start, batch.planIndex)));
+    takeAnswer(session);
+    ctx.log.debug(`the container is set up, its first process is ${session.pid}`);
     this.#hold(session, startSocket);
     if (receiver !== undefined) sendPidfd(session.init.libc, receiver, this.#record.pid, "standard");
     if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, this.#record.pid);
