@@ -12,6 +12,8 @@ const HELPER_TIMEOUT_MS = 10_000;
 /** Takes the descriptors that came with the report `listening`, to close them; init waits for LISTENER_TAKEN then. */
 export type TakeListener = (fds: readonly number[]) => void;
 export const LISTENER_TAKEN: Uint8Array = new Uint8Array(1);
+/** Longest time, in milliseconds, that init may take up to its filter; a working directory on a slow network fits. */
+export const LISTENER_TIMEOUT_MS = 120_000;
 
 export interface ListenerAddress {
   /** The agent's socket: AF_UNIX, SOCK_STREAM. */

@@ -171,6 +171,7 @@ export function awaitExecution(
       throw stepError(steps[batch.planIndex[header.index] as number] as InitStep, header.value);
     takeListener(fds);
     sendAll(session, LISTENER_TAKEN);
+    setReceiveTimeout(session.init.libc, session.init.socket, 0); // how long execve takes is the agent's affair
   }
 }
 

@@ -4,10 +4,10 @@ import { fchmodSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type Libc, loadLibc } from "../../native-bindings/libc.ts";
 import type { Context } from "../context.ts";
-import { SyscallError } from "../errors.ts";
+import { SyscallError, TsruncError } from "../errors.ts";
 import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/report.ts";
-import { closeFd } from "./fd.ts";
-import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
+import { closeFd, setReceiveTimeout } from "./fd.ts";
+import { LISTENER_TAKEN, LISTENER_TIMEOUT_MS, type TakeListener } from "./seccomp-listener.ts";
 import { callOnPath, connectSocket, openStreamSocket, receiveDescriptors } from "./unix-socket.ts";
 
 const NAME = "start.sock";
@@ -15,6 +15,7 @@ const INTENT = "open the start socket";
 const MSG_NOSIGNAL = 0x4000;
 const ENOENT = 2;
 const EINTR = 4;
+const EAGAIN = 11;
 const ECONNREFUSED = 111;
 
 /**
@@ -51,13 +52,15 @@ export type StartOutcome =
 
 /**
  * Connects to the start socket, unlinks it, sends the batch, and waits for the outcome. `takeListener` is for a filter
- * with a listener. Throws SyscallError for any other error of the connection.
+ * with a listener, which must come within `listenerTimeoutMs`: init's helper may have been killed. Throws SyscallError
+ * for any other error of the connection, TsruncError.
  */
 export function sendStartBatch(
   ctx: Context,
   containerDir: string,
   batch: Uint8Array,
   takeListener: TakeListener | undefined,
+  listenerTimeoutMs = LISTENER_TIMEOUT_MS,
 ): StartOutcome {
   const libc = loadLibc(ctx.installDir);
   const path = join(containerDir, NAME);
@@ -73,10 +76,12 @@ export function sendStartBatch(
     unlinkSync(path);
     if (!send(libc, socket, batch)) return { kind: "absent" };
     const fds: number[] = [];
+    if (takeListener) setReceiveTimeout(libc, socket, listenerTimeoutMs);
     let report = receiveReport(libc, socket, takeListener && fds);
     if (report?.type === "listening" && takeListener) {
       takeListener(fds);
       if (!send(libc, socket, LISTENER_TAKEN)) return { kind: "absent" };
+      setReceiveTimeout(libc, socket, 0); // how long execve takes is the agent's affair
       report = receiveReport(libc, socket);
     }
     if (report === undefined) return { kind: "started" };
@@ -97,14 +102,20 @@ function send(libc: Libc, socket: number, bytes: Uint8Array): boolean {
   return true;
 }
 
-/** The header of init's report; undefined at end of file. Descriptors that come with it are added to `fds`. */
+/**
+ * The header of init's report; undefined at end of file. Descriptors that come with it are added to `fds`. Throws
+ * TsruncError when the socket's time is over.
+ */
 function receiveReport(libc: Libc, socket: number, fds?: number[]): ReportHeader | undefined {
   const header = new Uint8Array(REPORT_SIZE);
   for (let at = 0; at < header.length; ) {
     const part = header.subarray(at);
     const got = fds ? receiveDescriptors(libc, socket, part, fds) : libc.recv(socket, part, part.length, 0);
     if (got > 0) at += got;
-    else if (got === 0 || libc.errno() !== EINTR) return undefined;
+    else if (got === 0) return undefined;
+    else if (libc.errno() === EAGAIN)
+      throw new TsruncError("linux.seccomp.listenerPath: init did not hand the seccomp listener over in time");
+    else if (libc.errno() !== EINTR) return undefined;
   }
   return decodeReportHeader(header);
 }

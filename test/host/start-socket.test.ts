@@ -32,9 +32,8 @@ const encode = (session: Session, build: (p: PlanBuilder) => void): Uint8Array =
   return encodeSteps(session, p.build().steps as InitStep[], 0).bytes;
 };
 
-/** An init that waits for start in `dir`, as after `create`. */
-function hold(dir: string): Session {
-  const socket = openStartSocket(context, dir);
+/** An init that waits for start in `dir`, as after `create`, on a socket of that number. */
+function hold(dir: string, socket = openStartSocket(context, dir)): Session {
   const init = launchInit(context, { stdio: [0, 1, 2], pass: [socket] });
   closeFd(init.libc, socket);
   const session = openSession(init, readArchitecture());
@@ -102,6 +101,22 @@ for (const name of ["", "-".repeat(150)])
 function refuseListener(): void {
   throw new Error("no batch here has a listener");
 }
+
+test("a listener that does not come in time, as when init's helper is killed", () => {
+  const dir = makeDir();
+  const socket = openStartSocket(context, dir);
+  const session = hold(dir, socket);
+  const before = countDescriptors();
+  const batch = encode(session, (p) => {
+    p.call("read", [socket, p.buffer(8), 1], { name: "length" });
+    p.call("exit_group", [9]);
+  });
+  expect(() => sendStartBatch(context, dir, batch, refuseListener, 200)).toThrow(
+    "linux.seccomp.listenerPath: init did not hand the seccomp listener over in time",
+  );
+  expect(countDescriptors()).toBe(before);
+  expect(end(session)).toBe(9); // it has seen the end of the connection
+});
 
 test("a batch of megabytes", () => {
   const dir = makeDir();
