@@ -92,7 +92,7 @@ static int is_sound(const struct batch *b) {
     for (int k = 0; k < 6; k++) {
       uint64_t a = s->arg[k];
       switch (s->kind[k]) {
-      case KIND_IMMEDIATE: break;
+      case KIND_IMMEDIATE: case KIND_EACH_BIT: break;
       case KIND_DATA: if (a > end) return 0; break;
       case KIND_RESULT: if (a >= i) return 0; break;
       case KIND_LOAD32: if (a > end || end - a < 4) return 0; break;
@@ -141,6 +141,29 @@ static long fork_step(int fd, struct batch *b, uint32_t index, uint64_t args, ui
   leave(0);
 }
 
+static int is_tolerated(const struct step *s, long result) {
+  for (int t = 0; t < s->tolerated; t++)
+    if (s->errnos[t] == -result) return 1;
+  return 0;
+}
+
+static int is_error(long result) { return result < 0 && result > -4096; }
+
+// Makes a step's call, or with an argument of KIND_EACH_BIT one call for each bit of it, with that bit's number.
+static long make_call(const struct step *s, uint64_t v[6]) {
+  uint64_t left = 1, *bit = &left;
+  for (int k = 0; k < 6; k++)
+    if (s->kind[k] == KIND_EACH_BIT) bit = &v[k], left = v[k];
+  long result = 0;
+  while (left != 0 && (!is_error(result) || is_tolerated(s, result))) {
+    uint64_t rest = left & (left - 1);
+    *bit = (uint64_t)__builtin_ctzll(left);
+    left = rest;
+    result = call6((long)s->nr, (long)v[0], (long)v[1], (long)v[2], (long)v[3], (long)v[4], (long)v[5]);
+  }
+  return result;
+}
+
 // Runs one batch; gives the descriptor from which the next one is to be read.
 static int run(int fd, struct batch *b) {
   uint32_t i = 0;
@@ -158,14 +181,12 @@ static int run(int fd, struct batch *b) {
     case OP_CHECK: result = (v[0] & v[1]) == v[2] ? 0 : -(long)v[3]; break;
     case OP_FORK: result = fork_step(fd, b, i, v[0], v[1]); break;
     case OP_SERVE: return (int)v[0];
-    default: result = call6((long)s->nr, (long)v[0], (long)v[1], (long)v[2], (long)v[3], (long)v[4], (long)v[5]);
+    default: result = make_call(s, v);
     }
     b->results[i] = result;
     uint32_t skip = s->skip_ok;
-    if (result < 0 && result > -4096) {
-      int known = 0;
-      for (int t = 0; t < s->tolerated; t++) known |= s->errnos[t] == -result;
-      if (!known) {
+    if (is_error(result)) {
+      if (!is_tolerated(s, result)) {
         send_report(fd, b, REPORT_FAILED, i, (int)-result);
         return fd;
       }

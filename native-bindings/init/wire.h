@@ -7,7 +7,7 @@
 #define MAX_STEPS 16384u
 #define MAX_DATA (64u << 20)
 
-enum { KIND_IMMEDIATE, KIND_DATA, KIND_RESULT, KIND_LOAD32, KIND_LOAD64 };
+enum { KIND_IMMEDIATE, KIND_DATA, KIND_RESULT, KIND_LOAD32, KIND_LOAD64, KIND_EACH_BIT };
 enum { REPORT_DONE, REPORT_FAILED, REPORT_FORKED };
 
 // Operations that are not system calls have numbers that no architecture uses for one.

@@ -5,8 +5,9 @@ import type { NumberArg } from "../plan/step.ts";
 import type { Capabilities, Process } from "../spec/config.ts";
 
 const CAPABILITY_VERSION_3 = 0x20080522;
+
 /** Bits that a capability set can hold; the kernel answers EINVAL for those that it does not know. */
-const LAST_CAPABILITY = 63;
+const SET_BITS = (1n << 64n) - 1n;
 
 const option = (value: number, text: string): NumberArg => ({ kind: "number", value, text });
 const PR_SET_KEEPCAPS = option(8, "PR_SET_KEEPCAPS");
@@ -81,11 +82,9 @@ export function becomeUser(
   keepsGroups: boolean,
 ): void {
   p.at("process.capabilities.bounding", "drop capabilities from the bounding set", () => {
-    for (let number = 0; number <= LAST_CAPABILITY; number++) {
-      if ((sets.bounding & (1n << BigInt(number))) !== 0n) continue;
-      const name = option(number, CAPABILITIES[number] ?? String(number));
-      p.call("prctl", [PR_CAPBSET_DROP, name, 0, 0, 0], { tolerate: ["EINVAL"] });
-    }
+    const mask = ~sets.bounding & SET_BITS;
+    const names = [...capabilityNames(mask), `${CAPABILITIES.length}-63`];
+    p.call("prctl", [PR_CAPBSET_DROP, { kind: "each-bit", mask, names }, 0, 0, 0], { tolerate: ["EINVAL"] });
   });
   p.at("process.user", `become user ${process.user.uid}:${process.user.gid}`, () => {
     p.call("prctl", [PR_SET_KEEPCAPS, 1, 0, 0, 0]);

@@ -20,6 +20,8 @@ function printArg(arg: Arg | Field["value"]): string {
       return printNumber(arg);
     case "open-flags":
       return arg.names.join("|") || "O_RDONLY";
+    case "each-bit":
+      return `each of ${arg.names.join("|")}`;
     case "result":
       return arg.name ?? `r${arg.step}`;
     case "load":

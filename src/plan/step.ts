@@ -87,8 +87,25 @@ export interface LoadArg {
   readonly name: string;
 }
 
+/** One argument of a call that is made once for each bit of a mask, with the number of that bit. */
+export interface EachBitArg {
+  readonly kind: "each-bit";
+  readonly mask: bigint;
+  /** How the bits are called, from the lowest. */
+  readonly names: readonly string[];
+}
+
 /** A plain string is passed by address, ended by NUL. */
-export type Arg = number | bigint | string | NumberArg | OpenFlagsArg | Result | LoadArg | Pointee;
+export type Arg =
+  | number
+  | bigint
+  | string
+  | NumberArg
+  | OpenFlagsArg
+  | EachBitArg
+  | Result
+  | LoadArg
+  | Pointee;
 
 export type InitCall = SyscallName | "check" | "fork" | "serve";
 

@@ -4,8 +4,8 @@
 //   batch:  header (32 bytes): u32 magic "TSRB", steps, relocations, length of the data, length of the out area behind
 //           it (both multiples of 8), 1 if the out area's content is sent along (else it is 0), number of the batch,
 //           reserved
-//           steps (72 bytes each): u32 number, u8 kinds[6], u8 tolerated, u8 closes (bit k: argument k is a descriptor
-//           that is closed once the call is done), u16 skip after success, u16 skip after a tolerated error,
+//           steps (72 bytes each): u32 number, u8 kinds[6] (see KIND), u8 tolerated, u8 closes (bit k: argument k is a
+//           descriptor that is closed once the call is done), u16 skip after success, u16 skip after a tolerated error,
 //           u16 errnos[4], u64 arguments[6]
 //           relocations: u32 offsets in the data where the data's address is added; padded to 8 bytes
 //           data; the out area if it is sent. Offsets in the data go on into the out area.
@@ -26,7 +26,8 @@ const MAGIC_BATCH = 0x42525354;
 
 const OPERATIONS = { store: 0xffff0001, check: 0xffff0002, fork: 0xffff0003, serve: 0xffff0004 } as const;
 const TWO_32 = 2 ** 32;
-const KIND = { immediate: 0, data: 1, result: 2, load32: 3, load64: 4 } as const;
+/** `eachBit`: the call is made once for each bit of the argument, which then is that bit's number. */
+const KIND = { immediate: 0, data: 1, result: 2, load32: 3, load64: 4, eachBit: 5 } as const;
 
 export interface Batch {
   readonly bytes: Uint8Array;
@@ -162,6 +163,8 @@ class BatchEncoder {
         if (known !== undefined) return this.#putValue(at, KIND.immediate, known);
         return this.#putValue(at, KIND.result, this.#callIndex(arg));
       }
+      case "each-bit":
+        return this.#putValue(at, KIND.eachBit, arg.mask);
       case "load": {
         const offset = this.#data.putBuffer(arg.buffer) + arg.offset;
         this.#late.out.push(at);

@@ -6,6 +6,7 @@ import { AT_FDCWD, load, NULL, openFlags, PlanBuilder, struct, u64 } from "../..
 import type { InitStep } from "../../src/plan/step.ts";
 import { noHostSteps, runInInit, startInit, stopInit, withInit } from "./init.ts";
 
+const F_GETFD = 1;
 const EINVAL = errnoNumber("EINVAL");
 
 describe("arguments", () => {
@@ -65,6 +66,36 @@ describe("arguments", () => {
       return read;
     });
     expect(session.outputs.get(value)).toEqual(new Uint8Array(8).fill(0xff));
+  });
+  test("a call for each bit of an argument, with its number", () => {
+    const bits = [5n, 20n, 31n, 32n, 63n];
+    const mask = bits.reduce((sum, bit) => sum | (1n << bit), 0n);
+    const each = (of: bigint) => ({ kind: "each-bit", mask: of, names: [] }) as const;
+    const count = (fds: readonly bigint[]): number =>
+      withInit((session) => {
+        const p = new PlanBuilder();
+        p.call("dup3", [0, each(mask), 0]);
+        for (const fd of fds) p.call("fcntl", [fd, F_GETFD, 0], { tolerate: ["EBADF"] });
+        p.call("fcntl", [each(0b111n), F_GETFD, 0]);
+        p.call("fcntl", [each(0n), F_GETFD, 0]);
+        runPlan(session, p.build(), noHostSteps);
+        return fds.filter((_, i) => session.results.get(1 + i) === 0n).length;
+      });
+    expect(count(bits)).toBe(bits.length);
+    expect(count([4n, 6n, 19n, 33n, 62n, 64n])).toBe(0);
+  });
+  test("a call for each bit goes on after a tolerated error, and ends with another one", () => {
+    const all = { kind: "each-bit", mask: (1n << 63n) | (1n << 40n) | 1n, names: [] } as const;
+    const call = (tolerate: readonly ("EBADF" | "EINVAL")[]) => () =>
+      withInit((session) => {
+        const p = new PlanBuilder();
+        p.call("dup3", [0, 63, 0]);
+        p.call("fcntl", [all, F_GETFD, 0], { tolerate });
+        runPlan(session, p.build(), noHostSteps);
+        return session.results.get(1);
+      });
+    expect(call(["EBADF"])()).toBe(0n); // descriptor 40 is not open, the last one is
+    expect(call(["EINVAL"])).toThrow("bad file descriptor");
   });
   test("results within structures (stores), and addresses within structures (relocations)", () => {
     const { session, value } = runInInit((p) => {
