@@ -114,7 +114,9 @@ function receiveReport(libc: Libc, socket: number, fds?: number[]): ReportHeader
     if (got > 0) at += got;
     else if (got === 0) return undefined;
     else if (libc.errno() === EAGAIN)
-      throw new TsruncError("linux.seccomp.listenerPath: init did not hand the seccomp listener over in time");
+      throw new TsruncError(
+        "linux.seccomp.listenerPath: init did not hand the seccomp listener over in time",
+      );
     else if (libc.errno() !== EINTR) return undefined;
   }
   return decodeReportHeader(header);
