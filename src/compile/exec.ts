@@ -1,6 +1,5 @@
 // A further process in a container: joins the namespaces of the container's first process, then becomes the process
 // by the same steps as a container's own.
-import type { NamespaceType } from "../linux/namespaces.ts";
 import { PlanBuilder } from "../plan/build.ts";
 import type { OutBuffer, Plan } from "../plan/step.ts";
 import { keepsGroups } from "../spec/annotations.ts";
@@ -8,22 +7,20 @@ import type { Process, RunnableConfig } from "../spec/config.ts";
 import { type CgroupJoin, joinCgroups } from "./cgroup-join.ts";
 import { openConsole } from "./console.ts";
 import { adjustOomScore, joinResctrlGroup, nameInit, raiseRlimits } from "./container.ts";
+import { enterNamespaces, type JoinedProcess } from "./enter.ts";
 import { lacksHome } from "./environment.ts";
 import { checkExecutable } from "./executable.ts";
 import type { LsmFacts } from "./facts.ts";
 import { setGroups } from "./identity.ts";
 import { hasLabels, labelKeys, labelProcess } from "./lsm.ts";
-import { enterNamespaces } from "./namespaces.ts";
 import { becomeProcess, checkCwd, joinKeyring, type ProcessPlan, readPasswd } from "./process.ts";
 import { openHostProcfs } from "./procfs.ts";
 import { resetScheduling, setAffinity, setScheduling } from "./scheduling.ts";
 
 export interface ExecPlanOptions {
   readonly id: string;
-  /** Descriptor, in init, of a pidfd of the container's first process. */
-  readonly pidfd: number;
-  /** Namespaces of the container that are not the host's. */
-  readonly namespaces: readonly NamespaceType[];
+  /** The container's first process. */
+  readonly container: JoinedProcess;
   readonly lsm: LsmFacts;
   /** Absent for a container that has no cgroup. */
   readonly cgroup?: CgroupJoin | undefined;
@@ -39,16 +36,17 @@ export function compileExec(
   options: ExecPlanOptions,
 ): { readonly plan: Plan; readonly passwd: OutBuffer | undefined } {
   const p = new PlanBuilder();
+  const { container } = options;
   if (process.oomScoreAdj !== undefined) adjustOomScore(p, process.oomScoreAdj);
   nameInit(p);
   const { initial, final } = process.execCPUAffinity ?? {};
   if (initial) setAffinity(p, "process.execCPUAffinity.initial", initial);
-  const cgroup = options.cgroup && joinCgroups(p, options.cgroup, options.namespaces.includes("user"));
+  const cgroup = options.cgroup && joinCgroups(p, options.cgroup, container.namespaces.includes("user"));
   if (final) setAffinity(p, "process.execCPUAffinity.final", final);
   else if (!initial) resetScheduling(p);
   const procfs = hasLabels(process, options.lsm) ? openHostProcfs(p) : undefined;
-  enterNamespaces(p, options.pidfd, options.namespaces, cgroup);
-  p.at("", "join the container's namespaces", () => p.call("close", [options.pidfd]));
+  enterNamespaces(p, container, cgroup);
+  p.at("", "join the container's namespaces", () => p.call("close", [container.pidfd]));
   p.host({ do: "record-process" });
   if (options.hasResctrl) joinResctrlGroup(p);
   raiseRlimits(p, process);

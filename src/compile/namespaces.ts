@@ -203,26 +203,6 @@ export function forkContainer(p: PlanBuilder, cgroup?: Result): void {
   });
 }
 
-/**
- * Joins namespaces of the process that `pidfd` stands for, and forks. The cgroup namespace comes after the fork: a
- * process in it that is not below its root can be made in no cgroup of it (cgroup2 with nsdelegate: ENOENT).
- */
-export function enterNamespaces(
-  p: PlanBuilder,
-  pidfd: number,
-  types: readonly NamespaceType[],
-  cgroup?: Result,
-): void {
-  const enter = (some: readonly NamespaceType[]): void =>
-    p.at("", "join the container's namespaces", () => {
-      if (some.length > 0) p.call("setns", [pidfd, namespaceFlags(some)]);
-    });
-  enter(types.filter((type) => type !== "cgroup"));
-  if (types.includes("user")) becomeRoot(p);
-  forkContainer(p, cgroup);
-  enter(types.filter((type) => type === "cgroup"));
-}
-
 export function createCgroupNamespace(p: PlanBuilder): void {
   p.at("linux.namespaces", "create the cgroup namespace", () => {
     p.call("unshare", [namespaceFlags(["cgroup"])]);

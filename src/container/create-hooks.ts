@@ -19,6 +19,7 @@ export function runCreateHooks(
   const pid = inContainer && made.record.hasOwnPidNamespace ? 1 : made.record.pid;
   const container = {
     pid: made.pid,
+    startTime: made.record.startTime,
     cgroup: planSelfJoin(cgroup.record),
     unit: findUserUnit(cgroup.record),
   };

@@ -40,7 +40,7 @@ import type { ExecOptions } from "./options.ts";
 import { containerEnv } from "./prepare.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { findListenerTaker } from "./seccomp-agent.ts";
-import { computeStatus } from "./status.ts";
+import { computeStatus, hasLiveProcess } from "./status.ts";
 import { readRecord } from "./store.ts";
 
 /** Runs a process in a container; gives its exit status as `runContainer` does (0 when detached). */
@@ -163,6 +163,8 @@ function startExec(
   try {
     if (options.pidfdSocket !== undefined) receiver = connectPidfdSocket(ctx, options.pidfdSocket);
     const namespaces = findOtherNamespaces(record.pid);
+    // Its number may be another process's by now, whose namespaces are perhaps the host's.
+    if (!hasLiveProcess(record)) throw new TsruncError(phrases.execStopped);
     const keepFds = ctx.inheritedFds.filter((fd) => fd < 3 + options.preserveFds);
     const pass = [pidfd, ...(consoleSocket === undefined ? [] : [consoleSocket]), ...keepFds];
     const opened = openSession(launchInit(ctx, { stdio: ctx.stdio, pass }), readArchitecture());
@@ -173,8 +175,7 @@ function startExec(
       attachToUnit(ctx, unit, opened.init.launcherPid, innerPath(record.cgroup, cgroup));
     const compiled = compileExec(config, process, {
       id: record.id,
-      pidfd,
-      namespaces,
+      container: { pid: record.pid, pidfd, namespaces },
       lsm: readLsm(),
       cgroup,
       consoleSocket,

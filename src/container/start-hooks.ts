@@ -34,6 +34,7 @@ export function runStartContainerHooks(ctx: Context, record: ContainerRecord): v
       cwd: "/",
       container: {
         pid: record.pid,
+        startTime: record.startTime,
         cgroup: record.cgroup ? planSelfJoin(record.cgroup) : undefined,
         unit: record.cgroup ? findUserUnit(record.cgroup) : undefined,
       },

@@ -3,7 +3,8 @@
 import { loadLibc } from "../../native-bindings/libc.ts";
 import type { UnitRecord } from "../cgroup/types.ts";
 import { type CgroupJoin, joinCgroups } from "../compile/cgroup-join.ts";
-import { enterNamespaces, setNotDumpable } from "../compile/namespaces.ts";
+import { enterNamespaces } from "../compile/enter.ts";
+import { setNotDumpable } from "../compile/namespaces.ts";
 import type { Context } from "../context.ts";
 import { TsruncError } from "../errors.ts";
 import { AT_FDCWD, openFlags, openHow, PlanBuilder } from "../plan/build.ts";
@@ -15,13 +16,15 @@ import { type Launched, launchInit } from "./launch.ts";
 import { openPipe } from "./pipe.ts";
 import { readArchitecture } from "./probe.ts";
 import { reapChild } from "./process.ts";
+import { isProcessAlive } from "./process-stat.ts";
 import { openSession } from "./session.ts";
-import { openPidfd } from "./signal.ts";
+import { openProcess } from "./signal.ts";
 import { describeHookEnd, superviseHook } from "./supervise-hook.ts";
 import { attachToUnit } from "./systemd.ts";
 
 const CLOSE_RANGE_CLOEXEC: NumberArg = { kind: "number", value: 4, text: "CLOSE_RANGE_CLOEXEC" };
 const RESOLVE_NO_MAGICLINKS = 0x02;
+const ENDED = "the container's process has ended";
 
 /** A hook as in config.json; `timeout` is in seconds. */
 export interface HookCommand {
@@ -36,9 +39,11 @@ export interface HookOptions {
   readonly state: string;
   /** Directory in which it runs; a path in the container for a hook in the container's namespaces. */
   readonly cwd: string;
-  /** Run in all namespaces of this process, which must not be reaped meanwhile, and in the container's cgroup. */
+  /** Run in all namespaces and the root of this process, and in the container's cgroup. */
   readonly container?: {
     readonly pid: number;
+    /** See process-stat.ts. */
+    readonly startTime: string;
     readonly cgroup?: CgroupJoin | undefined;
     /** That of the container, where only systemd can put a process into it. */
     readonly unit?: UnitRecord | undefined;
@@ -92,9 +97,9 @@ export function runProgram(ctx: Context, hook: HookCommand, options: HookOptions
     return [keep(read), keep(write)];
   };
   try {
-    const plan = planHook(hook, options, (pid) => {
-      const pidfd = openPidfd(libc, pid);
-      if (pidfd === undefined) throw new TsruncError("the container's process has ended");
+    const plan = planHook(hook, options, ({ pid, startTime }) => {
+      const pidfd = openProcess(libc, pid, startTime);
+      if (pidfd === undefined) throw new TsruncError(ENDED);
       return keep(pidfd);
     });
     const [stdin, input] = pipe();
@@ -137,11 +142,17 @@ interface HookPlan {
   readonly pass: readonly number[];
 }
 
-function planHook(hook: HookCommand, options: HookOptions, openContainer: (pid: number) => number): HookPlan {
+type HookContainer = NonNullable<HookOptions["container"]>;
+
+function planHook(
+  hook: HookCommand,
+  options: HookOptions,
+  openContainer: (container: HookContainer) => number,
+): HookPlan {
   const p = new PlanBuilder();
   const pass: number[] = [];
   if (options.container) {
-    const pidfd = openContainer(options.container.pid);
+    const pidfd = openContainer(options.container);
     pass.push(pidfd);
     joinContainer(p, pidfd, options.container);
   }
@@ -167,14 +178,11 @@ function planHook(hook: HookCommand, options: HookOptions, openContainer: (pid: 
 }
 
 /** Into all namespaces of the container's process; a pid namespace takes a fork. */
-function joinContainer(
-  p: PlanBuilder,
-  pidfd: number,
-  { pid, cgroup }: NonNullable<HookOptions["container"]>,
-): void {
-  const types = findOtherNamespaces(pid);
-  const joined = cgroup && joinCgroups(p, cgroup, types.includes("user"));
+function joinContainer(p: PlanBuilder, pidfd: number, { pid, startTime, cgroup }: HookContainer): void {
+  const namespaces = findOtherNamespaces(pid);
+  if (!isProcessAlive(pid, startTime)) throw new TsruncError(ENDED); // or they were another process's
+  const joined = cgroup && joinCgroups(p, cgroup, namespaces.includes("user"));
   // A process of the container must not trace this one, or open its descriptors (CVE-2016-9962).
   p.at("", "join the container's namespaces", () => setNotDumpable(p));
-  enterNamespaces(p, pidfd, types, joined);
+  enterNamespaces(p, { pid, pidfd, namespaces }, joined);
 }

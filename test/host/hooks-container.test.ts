@@ -2,9 +2,12 @@
 import { describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
+import { readProcessStat } from "../../src/host/process-stat.ts";
 import { openHookFolder, sh } from "./hooks.ts";
 
 const { own, run } = openHookFolder();
+
+const at = (pid: number) => ({ pid, startTime: readProcessStat(pid)?.startTime ?? "" });
 
 describe("in the container's namespaces", () => {
   /** A process in new namespaces, and its pid. */
@@ -46,7 +49,7 @@ describe("in the container's namespaces", () => {
         const wanted = new TextDecoder().decode(
           Bun.spawnSync(["sh", "-c", links.replaceAll("self", String(pid))]).stdout,
         );
-        const { error } = run(sh(`${links}; id -u; echo $$; exit 1`), { container: { pid }, cwd: "/" });
+        const { error } = run(sh(`${links}; id -u; echo $$; exit 1`), { container: at(pid), cwd: "/" });
         expect(error).toMatch(`stdout: ${wanted}0\n`);
         // Of its pid namespace it sees its number there, which is small.
         expect(error).toMatch(/\n\d\n, stderr: $/);
@@ -62,7 +65,7 @@ describe("in the container's namespaces", () => {
     const [child, pid] = await startContainer([]);
     try {
       const { error, ms } = run(sh("sleep 51 & setsid sleep 52 & sleep 53", { timeout: 1 }), {
-        container: { pid },
+        container: at(pid),
         cwd: "/",
       });
       expect(error).toMatch("ran past");
@@ -77,15 +80,15 @@ describe("in the container's namespaces", () => {
   test("failures name the call of the hook", async () => {
     const [child, pid] = await startContainer([]);
     try {
-      const missing = run({ path: "/nope" }, { container: { pid }, cwd: "/" });
+      const missing = run({ path: "/nope" }, { container: at(pid), cwd: "/" });
       expect(missing.error).toBe(
         "error running createRuntime hook #0: fork/exec /nope: no such file or directory",
       );
       // CVE-2024-21626: no descriptor of init's is a working directory.
-      const magic = run(sh("true"), { container: { pid }, cwd: "/proc/self/cwd" });
+      const magic = run(sh("true"), { container: at(pid), cwd: "/proc/self/cwd" });
       expect(magic.error).toMatch("too many levels of symbolic links");
       const entered = run(sh("id -u; exit 1"), {
-        container: { pid },
+        container: at(pid),
         cwd: "/",
         enter: (p) => void p.call("setresuid", [1000, 1000, 1000]),
       });
@@ -96,6 +99,12 @@ describe("in the container's namespaces", () => {
   });
   test("a container that is gone is an error", () => {
     const ended = Bun.spawnSync(["true"]);
-    expect(run(sh("true"), { container: { pid: ended.pid }, cwd: "/" }).error).toMatch("has ended");
+    // Its number is another process's by now.
+    expect(run(sh("true"), { container: { pid: process.pid, startTime: "1" }, cwd: "/" }).error).toMatch(
+      "has ended",
+    );
+    expect(run(sh("true"), { container: { pid: ended.pid, startTime: "1" }, cwd: "/" }).error).toMatch(
+      "has ended",
+    );
   });
 });
