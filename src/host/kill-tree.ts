@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import type { Libc } from "../../native-bindings/libc.ts";
 import { SIGKILL } from "../linux/signals.ts";
-import { parseProcessStat } from "./process-stat.ts";
+import { isRunning, parseProcessStat } from "./process-stat.ts";
 import { openProcess, sendSignal } from "./signal.ts";
 
 const SIGSTOP = 19;
@@ -65,7 +65,7 @@ function listProcesses(): Found[] {
       continue; // it has ended
     }
     const stat = parseProcessStat(text);
-    if (stat === undefined || stat.state === "Z" || stat.state === "X") continue;
+    if (stat === undefined || !isRunning(stat)) continue;
     // proc_pid_stat(5): after the command's name come state, parent, process group, session.
     const [, parent, group, session] = text.slice(text.lastIndexOf(")") + 2).split(" ");
     processes.push({

@@ -4,6 +4,8 @@ import { readFileSync } from "node:fs";
 export interface ProcessStat {
   /** One letter, for example `Z` for a zombie: proc_pid_stat(5), field 3. */
   readonly state: string;
+  /** Number of threads, with a first one that has ended: field 20. */
+  readonly threads: number;
   /** Time of its start in clock ticks since boot, decimal digits: field 22. */
   readonly startTime: string;
 }
@@ -24,12 +26,17 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
   const rest = text.slice(text.lastIndexOf(")") + 2).split(" ");
   const state = rest[0];
   const startTime = rest[19]; // rest begins at field 3
-  return state && startTime ? { state, startTime } : undefined;
+  return state && startTime ? { state, threads: Number(rest[17]), startTime } : undefined;
+}
+
+/** Whether a process has not ended. One whose first thread alone has ended looks like a zombie, but for its threads. */
+export function isRunning({ state, threads }: ProcessStat): boolean {
+  return state !== "X" && (state !== "Z" || threads > 1);
 }
 
 /** Whether the process that had this start time still runs; a zombie does not. */
 export function isProcessAlive(pid: number, startTime: string): boolean {
   if (pid <= 0) return false;
   const stat = readProcessStat(pid);
-  return stat !== undefined && stat.startTime === startTime && stat.state !== "Z" && stat.state !== "X";
+  return stat !== undefined && stat.startTime === startTime && isRunning(stat);
 }
