@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
+import { forceLock } from "./force.ts";
 import { withContainerLock } from "./lock.ts";
 import { type ContainerRecord, ownCgroup } from "./record.ts";
 import { describeState } from "./state.ts";
@@ -16,18 +17,26 @@ import { findRecord, hasContainerDir, removeContainerDir } from "./store.ts";
 /** How long a killed process may take to end, in milliseconds. */
 const END_MS = 10_000;
 
+export interface DeleteOptions {
+  readonly force: boolean;
+  /** Delete only this container, and no later one that has got its id; then no command is interfered with. */
+  readonly only?: Pick<ContainerRecord, "pid" | "startTime">;
+}
+
 /**
  * Deletes a container that is stopped, or created (its process is killed); with `force` in any status, also what a
- * killed command has left. With `force` it is no error that there is no container.
+ * killed command has left, and what another command works on. With `force` it is no error that there is no container.
  */
-export async function deleteContainer(ctx: Context, id: string, options: { force: boolean }): Promise<void> {
+export async function deleteContainer(ctx: Context, id: string, options: DeleteOptions): Promise<void> {
   if (!hasContainerDir(ctx, id)) {
     if (options.force) return;
     throw new TsruncError(phrases.absent);
   }
   let deleted: ContainerRecord | undefined;
   try {
-    deleted = await withContainerLock(ctx, id, () => deleteLocked(ctx, id, options.force));
+    const wait =
+      options.force && options.only === undefined ? forceLock(ctx, () => findReadableRecord(ctx, id)) : {};
+    deleted = await withContainerLock(ctx, id, () => deleteLocked(ctx, id, options), wait);
   } catch (error) {
     // Another command has deleted it meanwhile, or is removing the directory, and with it this command's bid for the
     // lock: what was asked for holds.
@@ -38,8 +47,13 @@ export async function deleteContainer(ctx: Context, id: string, options: { force
   if (deleted !== undefined) await runPoststop(ctx, deleted);
 }
 
-async function deleteLocked(ctx: Context, id: string, force: boolean): Promise<ContainerRecord | undefined> {
+async function deleteLocked(
+  ctx: Context,
+  id: string,
+  { force, only }: DeleteOptions,
+): Promise<ContainerRecord | undefined> {
   const record = force ? findReadableRecord(ctx, id) : findRecord(ctx, id);
+  if (only !== undefined && (record === undefined || !isSame(record, only))) return undefined;
   if (record === undefined) {
     if (!force) throw new TsruncError(phrases.absent);
     removeContainerDir(ctx, id);
@@ -51,6 +65,14 @@ async function deleteLocked(ctx: Context, id: string, force: boolean): Promise<C
   }
   await destroyContainer(ctx, record);
   return record;
+}
+
+/** Whether a record is that of the same container, and not of a later one with its id. */
+export function isSame(
+  record: Pick<ContainerRecord, "pid" | "startTime">,
+  other: Pick<ContainerRecord, "pid" | "startTime">,
+): boolean {
+  return record.pid === other.pid && record.startTime === other.startTime;
 }
 
 /** A record that cannot be read shall not keep its directory in the world for ever. */
@@ -115,7 +137,7 @@ function endFirstProcess(ctx: Context, record: ContainerRecord): void {
 }
 
 /** Poststop hooks see a container that is gone; their failure is only a warning ("Poststop" in config.md). */
-async function runPoststop(ctx: Context, record: ContainerRecord): Promise<void> {
+export async function runPoststop(ctx: Context, record: ContainerRecord): Promise<void> {
   const { poststop } = record.hooks;
   if (poststop.length === 0) return;
   const { runHooks } = await import("../host/hooks.ts");

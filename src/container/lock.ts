@@ -32,15 +32,30 @@ const FOREIGN_MS = 60_000;
 /** Age at which proper-lockfile would take a lock over: never within the life of a command. */
 const NEVER_STALE_MS = 1_000_000_000;
 
+/** The process that holds a lock. */
+export interface LockHolder {
+  readonly pid: number;
+  /** See process-stat.ts; of a process in another pid namespace it means nothing here. */
+  readonly startTime: string;
+  readonly isForeign: boolean;
+}
+
+export interface LockWait {
+  /** How long to wait for the lock, in milliseconds. */
+  readonly waitMs?: number;
+  /** Called again and again while another command holds it, with how long that has been so. */
+  readonly whileHeld?: (holder: LockHolder, waitedMs: number) => void;
+}
+
 /** Runs `action` while no other command changes the container; its directory must exist. */
 export async function withContainerLock<T>(
   ctx: Rooted,
   id: string,
   action: () => Promise<T> | T,
-  waitMs = WAIT_MS,
+  wait: LockWait = {},
 ): Promise<T> {
   if (!hasContainerDir(ctx, id)) throw new TsruncError(phrases.absent);
-  const release = await acquireLock(containerPaths(ctx.root, id).dir, id, waitMs);
+  const release = await acquireLock(containerPaths(ctx.root, id).dir, id, wait);
   try {
     return await action();
   } finally {
@@ -62,7 +77,11 @@ export async function withNewContainer<T>(ctx: Rooted, id: string, action: () =>
   });
 }
 
-async function acquireLock(dir: string, id: string, waitMs: number): Promise<() => void> {
+async function acquireLock(
+  dir: string,
+  id: string,
+  { waitMs = WAIT_MS, whileHeld }: LockWait,
+): Promise<() => void> {
   const place = `${dir}/lock`;
   const owner = describeOwner();
   const options = {
@@ -72,7 +91,7 @@ async function acquireLock(dir: string, id: string, waitMs: number): Promise<() 
     onCompromised: () => {}, // only its timer calls this, for a lock that `delete` has removed
     fs: lockFiles(dir, owner),
   };
-  const deadline = Date.now() + waitMs;
+  const began = Date.now();
   for (;;) {
     try {
       return lockSync(dir, options);
@@ -83,9 +102,10 @@ async function acquireLock(dir: string, id: string, waitMs: number): Promise<() 
     }
     const holder = findLiveOwner(place);
     if (holder === undefined) continue;
-    if (Date.now() >= deadline) {
-      throw new TsruncError(`container ${id} is in use by another command (process ${holder})`);
-    }
+    const waitedMs = Date.now() - began;
+    if (waitedMs >= waitMs)
+      throw new TsruncError(`container ${id} is in use by another command (process ${holder.pid})`);
+    whileHeld?.(holder, waitedMs);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
@@ -121,8 +141,8 @@ function lockFiles(dir: string, owner: string): object {
   };
 }
 
-/** Pid of the process that holds a lock; takes the lock off a dead one. Undefined if nobody holds it (any more). */
-function findLiveOwner(place: string): number | undefined {
+/** The process that holds a lock; takes the lock off a dead one. Undefined if nobody holds it (any more). */
+function findLiveOwner(place: string): LockHolder | undefined {
   let names: string[];
   try {
     names = readdirSync(place);
@@ -132,7 +152,9 @@ function findLiveOwner(place: string): number | undefined {
   }
   for (const name of names) {
     const entry = `${place}/${name}`;
-    if (isOwnerAlive(entry, name)) return Number.parseInt(name, 10);
+    const [pid, startTime = "", namespace] = name.split("-");
+    const holder = { pid: Number(pid), startTime, isForeign: namespace !== pidNamespace() };
+    if (isHolderAlive(entry, holder)) return holder;
     try {
       unlinkSync(entry);
     } catch (error) {
@@ -143,9 +165,8 @@ function findLiveOwner(place: string): number | undefined {
 }
 
 /** Nothing is known about a process of another pid namespace: its lock is respected for a time. */
-function isOwnerAlive(entry: string, name: string): boolean {
-  const [pid, startTime, namespace] = name.split("-");
-  if (namespace === pidNamespace()) return isProcessAlive(Number(pid), startTime ?? "");
+function isHolderAlive(entry: string, { pid, startTime, isForeign }: LockHolder): boolean {
+  if (!isForeign) return isProcessAlive(pid, startTime);
   const made = lstatSync(entry, { throwIfNoEntry: false })?.mtimeMs;
   return made !== undefined && made > Date.now() - FOREIGN_MS;
 }

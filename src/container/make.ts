@@ -1,5 +1,4 @@
-// The making of one container, up to an init that waits for `start`: what exists so far is known, so that an error can
-// undo it.
+// The making of one container, up to an init that waits for `start`; an error undoes what exists so far.
 import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
 import { planSelfJoin } from "../cgroup/self-join.ts";
@@ -36,7 +35,7 @@ import { describeSteps, tellSource } from "../plan/print.ts";
 import type { HostStep, InitStep, Plan } from "../plan/step.ts";
 import { adoptLauncher, limitProcesses, openCgroup } from "./cgroup.ts";
 import { runCreateHooks } from "./create-hooks.ts";
-import { destroyContainer } from "./delete.ts";
+import { destroyContainer, runPoststop } from "./delete.ts";
 import { makeNotifyDirectory } from "./notify.ts";
 import { containerEnv, firstRecord, type Prepared } from "./prepare.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
@@ -79,6 +78,7 @@ class Made {
   #init: Launched | undefined;
   #devices: MovedDevices | undefined;
   #undoResctrl: (() => void) | undefined;
+  #hasRunHooks = false;
 
   constructor(ctx: Context, prepared: Prepared) {
     this.#ctx = ctx;
@@ -205,6 +205,7 @@ class Made {
         copyUp(session, action, step.source);
         return;
       case "run-hooks":
+        this.#hasRunHooks = true;
         runCreateHooks(this.#ctx, this.#prepared, { record: this.#record, pid: session.pid }, action);
         return;
     }
@@ -222,6 +223,8 @@ class Made {
       const { resctrl: _, ...record } = this.#record;
       await destroyContainer(this.#ctx, record.ownsCgroup ? record : { ...record, cgroup: null });
       this.#undoResctrl?.();
+      // What hooks have set up is theirs to take down (runtime.md, "Lifecycle": a failure goes on with step 12).
+      if (this.#hasRunHooks) await runPoststop(this.#ctx, record);
     } catch (error) {
       this.#ctx.log.warn(`clean up after a failed create: ${messageOf(error)}`);
     }

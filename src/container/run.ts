@@ -7,6 +7,7 @@ import { closeFd } from "../host/fd.ts";
 import { forwardSignals, reapOrphans, setChildSubreaper, waitForExit } from "../host/foreground.ts";
 import { openPoller } from "../host/poller.ts";
 import { exitStatus } from "../host/process.ts";
+import type { NotifyProxy } from "../host/sd-notify.ts";
 import { openPidfd } from "../host/signal.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
 import { createContainer } from "./create.ts";
@@ -14,7 +15,7 @@ import { deleteContainer } from "./delete.ts";
 import type { RunOptions } from "./options.ts";
 import { prepareContainer } from "./prepare.ts";
 import type { ContainerRecord } from "./record.ts";
-import { startContainer, startCreated } from "./start.ts";
+import { completeStart, runPoststartHooks, startCreated } from "./start.ts";
 
 /** Runs a container; gives its exit status, or 128 + the number of the signal that ended it (0 when detached). */
 export async function runContainer(
@@ -22,27 +23,34 @@ export async function runContainer(
   options: RunOptions,
   signals: SignalSource,
 ): Promise<number> {
-  if (options.detach) {
-    await createContainer(ctx, prepareContainer(ctx, options));
-    await startOrDelete(ctx, options);
-    return 0;
-  }
-  return runForeground(ctx, options, signals);
+  return options.detach ? runDetached(ctx, options) : runForeground(ctx, options, signals);
 }
 
-async function startOrDelete(ctx: Context, options: RunOptions): Promise<void> {
+async function runDetached(ctx: Context, options: RunOptions): Promise<number> {
+  let made: ContainerRecord | undefined;
+  let proxy: NotifyProxy | undefined;
   try {
-    await startContainer(ctx, options.id);
+    const record = await createContainer(ctx, prepareContainer(ctx, options), {
+      whileLocked: async (created) => {
+        made = created;
+        proxy = await startCreated(ctx, created);
+      },
+    });
+    await completeStart(ctx, record, proxy);
+    return 0;
   } catch (error) {
-    await deleteAfterError(ctx, options.id);
+    if (made) await deleteAfterError(ctx, made);
     throw error;
   }
 }
 
-/** The error that led here is what the caller must know of: what cannot be deleted is a warning. */
-async function deleteAfterError(ctx: Context, id: string): Promise<void> {
+/**
+ * Deletes the container that was made, and no later one with its id. The error that led here is what the caller must
+ * know of: what cannot be deleted is a warning.
+ */
+async function deleteAfterError(ctx: Context, made: ContainerRecord): Promise<void> {
   try {
-    await deleteContainer(ctx, id, { force: true });
+    await deleteContainer(ctx, made.id, { force: true, only: made });
   } catch (error) {
     ctx.log.warn(`clean up after a failed run: ${messageOf(error)}`);
   }
@@ -78,24 +86,25 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
     undo.push(proxy.close);
     proxy.watch(poller, (error) => ctx.log.warn(messageOf(error)));
   };
-  let isMade = false;
+  let made: ContainerRecord | undefined;
   try {
     try {
-      await createContainer(ctx, prepared, {
+      const record = await createContainer(ctx, prepared, {
         console: pair?.init,
-        whileLocked: (record) => {
-          isMade = true;
-          return start(record);
+        whileLocked: (created) => {
+          made = created;
+          return start(created);
         },
       });
+      await runPoststartHooks(ctx, record);
       if (ended === undefined) throw new Error("nothing waits for the container's end");
       const status = exitStatus(await ended);
       ctx.log.debug(`the container's program has ended with status ${status}`);
       await terminal?.done();
-      if (!options.keep) await deleteContainer(ctx, options.id, { force: true });
+      if (!options.keep) await deleteContainer(ctx, options.id, { force: true, only: record });
       return status;
     } catch (error) {
-      if (isMade) await deleteAfterError(ctx, options.id);
+      if (made) await deleteAfterError(ctx, made);
       throw error;
     }
   } finally {

@@ -1,7 +1,7 @@
 // `start`: makes the waiting init the container's process.
 import { readFileSync } from "node:fs";
 import type { Context } from "../context.ts";
-import { phrases, TsruncError } from "../errors.ts";
+import { messageOf, phrases, TsruncError } from "../errors.ts";
 import type { NotifyProxy } from "../host/sd-notify.ts";
 import { sendStartBatch } from "../host/start-socket.ts";
 import { errnoText } from "../linux/errno.ts";
@@ -9,33 +9,43 @@ import { withContainerLock } from "./lock.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeState } from "./state.ts";
 import { computeStatus } from "./status.ts";
-import { readRecord, removeStateFile } from "./store.ts";
+import { findRecord, readRecord, removeStateFile } from "./store.ts";
 
 /**
  * Starts a created container. Throws TsruncError; a container whose process could not be started is stopped. For a
  * service manager it then waits until the container tells that it is ready, or has ended.
  */
 export async function startContainer(ctx: Context, id: string): Promise<void> {
-  const notify = ctx.env.NOTIFY_SOCKET ? await import("./notify.ts") : undefined;
   let proxy: NotifyProxy | undefined;
+  const record = await withContainerLock(ctx, id, async () => {
+    const found = readRecord(ctx, id);
+    checkStatus(ctx, found);
+    proxy = await startCreated(ctx, found);
+    return found;
+  });
+  await completeStart(ctx, record, proxy);
+}
+
+/**
+ * What comes after {@link startCreated}, for a caller that does not stay with the container. Without the lock: it may take
+ * for ever, and the container must be paused, killed and deleted meanwhile.
+ */
+export async function completeStart(
+  ctx: Context,
+  record: ContainerRecord,
+  proxy: NotifyProxy | undefined,
+): Promise<void> {
   try {
-    const record = await withContainerLock(ctx, id, async () => {
-      const found = readRecord(ctx, id);
-      checkStatus(ctx, found);
-      proxy = notify?.openProxy(ctx, found);
-      await startLocked(ctx, found);
-      return found;
-    });
-    // Without the lock: it may take for ever, and the container must be killed and deleted meanwhile.
-    if (proxy) notify?.waitUntilReady(ctx, record, proxy);
+    await runPoststartHooks(ctx, record);
+    if (proxy) (await import("./notify.ts")).waitUntilReady(ctx, record, proxy);
   } finally {
     proxy?.close();
   }
 }
 
 /**
- * As {@link startContainer}, for a caller that holds the lock since it has created the container. For a service manager
- * it gives the proxy, which is the caller's to watch and to close.
+ * Starts a created container, for a caller that holds its lock, and that runs the poststart hooks when it has given the
+ * lock back. For a service manager it gives the proxy, which is the caller's to watch and to close.
  */
 export async function startCreated(ctx: Context, record: ContainerRecord): Promise<NotifyProxy | undefined> {
   const notify = ctx.env.NOTIFY_SOCKET ? await import("./notify.ts") : undefined;
@@ -69,7 +79,6 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
   ctx.log.debug("the container's program runs");
   removeStateFile(paths.startBatch);
   removeStateFile(paths.startSteps);
-  await runPoststartHooks(ctx, record);
 }
 
 function checkStatus(ctx: Context, record: ContainerRecord): void {
@@ -81,8 +90,11 @@ function checkStatus(ctx: Context, record: ContainerRecord): void {
   throw new TsruncError(`cannot start a container in the ${status} state`);
 }
 
-/** A failing poststart hook stops the container (runtime.md, "Lifecycle", step 9). */
-async function runPoststartHooks(ctx: Context, record: ContainerRecord): Promise<void> {
+/**
+ * Runs poststart hooks, for a caller without the lock: a hook may use the runtime itself. One that fails stops the
+ * container (runtime.md, "Lifecycle", step 9). Throws TsruncError.
+ */
+export async function runPoststartHooks(ctx: Context, record: ContainerRecord): Promise<void> {
   const hooks = record.hooks.poststart;
   if (hooks.length === 0) return;
   const { runHooks } = await import("../host/hooks.ts");
@@ -90,7 +102,20 @@ async function runPoststartHooks(ctx: Context, record: ContainerRecord): Promise
     const state = JSON.stringify(describeState(record, "running"));
     runHooks(ctx, "poststart", hooks, { state, cwd: record.bundle });
   } catch (error) {
-    (await import("./delete.ts")).stopContainer(ctx, record);
+    await stopUnlessGone(ctx, record);
     throw error;
+  }
+}
+
+/** The hook may have deleted the container, and another may have its id. */
+async function stopUnlessGone(ctx: Context, record: ContainerRecord): Promise<void> {
+  const { isSame, stopContainer } = await import("./delete.ts");
+  try {
+    await withContainerLock(ctx, record.id, () => {
+      const now = findRecord(ctx, record.id);
+      if (now !== undefined && isSame(now, record)) stopContainer(ctx, now);
+    });
+  } catch (error) {
+    if (messageOf(error) !== phrases.absent) ctx.log.warn(messageOf(error));
   }
 }

@@ -85,7 +85,7 @@ describe("a lock", () => {
     await hold(60_000);
     const lock = join(fixture.ctx.root, "a/lock");
     for (const path of [lock, join(lock, readdirSync(lock)[0] as string)]) utimesSync(path, 1, 1);
-    const attempt = withContainerLock(fixture.ctx, "a", () => {}, 200);
+    const attempt = withContainerLock(fixture.ctx, "a", () => {}, { waitMs: 200 });
     expect(attempt).rejects.toThrow(/^container a is in use by another command \(process \d+\)$/);
     await attempt.catch(() => {});
     expect(files()).toEqual(["lock", "state.json"]);
@@ -116,18 +116,18 @@ describe("a lock", () => {
     const lock = join(fixture.ctx.root, "a/lock");
     mkdirSync(lock);
     writeFileSync(join(lock, "1-1-1"), "");
-    const attempt = withContainerLock(fixture.ctx, "a", () => {}, 50);
+    const attempt = withContainerLock(fixture.ctx, "a", () => {}, { waitMs: 50 });
     expect(attempt).rejects.toThrow("in use");
     await attempt.catch(() => {});
     const old = Date.now() / 1000 - 61;
     utimesSync(join(lock, "1-1-1"), old, old);
-    expect(await withContainerLock(fixture.ctx, "a", () => "mine", 50)).toBe("mine");
+    expect(await withContainerLock(fixture.ctx, "a", () => "mine", { waitMs: 50 })).toBe("mine");
   });
 
   test("an empty lock directory holds nobody off", async () => {
     fixture.add("a");
     mkdirSync(join(fixture.ctx.root, "a/lock"));
-    expect(await withContainerLock(fixture.ctx, "a", () => "mine", 50)).toBe("mine");
+    expect(await withContainerLock(fixture.ctx, "a", () => "mine", { waitMs: 50 })).toBe("mine");
   });
 });
 
