@@ -22,6 +22,7 @@ needed=(
   "mount mount"
   "newuidmap uidmap"
   "taskset util-linux"
+  "ps procps"
 )
 # The guest of test/vm is made and run by these.
 if [[ $(uname -m) == x86_64 ]]; then
@@ -39,7 +40,8 @@ done
 dpkg-query --show --showformat '${Status}' busybox-static 2>/dev/null | grep -q 'install ok installed' ||
   missing+=(busybox-static)
 # A library, at a path that differs with the architecture. tsrunc loads it to compile seccomp profiles.
-ldconfig -p | grep -q 'libseccomp\.so\.2' || missing+=(libseccomp2)
+ldconfig -p | grep 'libseccomp\.so\.2' >/dev/null || # no -q: ldconfig shall not meet a closed pipe
+  missing+=(libseccomp2)
 
 if ((${#missing[@]} > 0)); then
   if ((EUID != 0)); then

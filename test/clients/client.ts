@@ -108,9 +108,9 @@ export function openClient(
 
 /**
  * The block that README.md shows for a file, with the executable under test in the place of the installed one. `engine`
- * are the words before the file's, where there is more than one block for it.
+ * are the words before the file's, where there is more than one block for it. `runtime`: that executable.
  */
-export function readSnippet(file: string, engine = ""): string {
+export function readSnippet(file: string, engine = "", runtime = executable): string {
   const readme = readFileSync(resolve(import.meta.dirname, "../../README.md"), "utf8");
   const [, block] = readme.split(`${engine}\`${file}\`:\n\n`);
   const lines = block?.split("\n") ?? [];
@@ -120,7 +120,7 @@ export function readSnippet(file: string, engine = ""): string {
     .map((line) => line.slice(4))
     .join("\n");
   if (!text.includes("/usr/local/bin/tsrunc")) throw new Error(`README.md shows no ${file}`);
-  return text.replaceAll("/usr/local/bin/tsrunc", resolve(executable));
+  return text.replaceAll("/usr/local/bin/tsrunc", resolve(runtime));
 }
 
 /** True when this kernel lets overlayfs be mounted in the directory. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { appendFileSync, chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { waitFor } from "../e2e/harness.ts";
+import { installExecutable } from "../e2e/rootless.ts";
 import { openClient } from "./client.ts";
 import { image } from "./image.ts";
 import { configurePodman, openPodman } from "./podman.ts";
@@ -25,7 +26,7 @@ function addUser(directory: string): Record<string, string> {
 
 const client = openClient("rootless", (directory) => ({
   ...addUser(directory),
-  ...configurePodman(directory),
+  ...configurePodman(directory, installExecutable(directory)),
 }));
 const podman = openPodman(client, [
   "setpriv",

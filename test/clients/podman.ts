@@ -1,8 +1,10 @@
 // Podman in the room: its state and images in the client's directory, tsrunc registered as README.md says.
+
 import { afterEach, beforeAll, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Result, RunOptions } from "../e2e/command.ts";
+import { executable } from "../e2e/harness.ts";
 import type { Terminal } from "../e2e/terminals.ts";
 import { type Client, hasOverlay, readSnippet } from "./client.ts";
 
@@ -19,9 +21,9 @@ export const split = (line: string): string[] =>
   (line.match(/(?:[^\s']|'[^']*')+/g) ?? []).map((word) => word.replaceAll("'", ""));
 
 /** Writes the configuration; returns the environment that points engines at it. */
-export function configurePodman(directory: string): Record<string, string> {
+export function configurePodman(directory: string, runtime = executable): Record<string, string> {
   const file = join(directory, "containers.conf");
-  writeFileSync(file, readSnippet("/etc/containers/containers.conf"));
+  writeFileSync(file, readSnippet("/etc/containers/containers.conf", "", runtime));
   // Podman 5 would warn with every command on a host of cgroup v1.
   return { CONTAINERS_CONF: file, PODMAN_IGNORE_CGROUPSV1_WARNING: "1" };
 }
