@@ -19,7 +19,7 @@ import type { Config, LinuxDevice } from "../spec/config.ts";
 import type { Facts } from "./facts.ts";
 import { moveMount, statFd } from "./mount-calls.ts";
 import type { MountSources } from "./mount-sources.ts";
-import { ALL_BITS, cleanPath, DIRECTORY, ensureDirectory, openInRoot } from "./mount-target.ts";
+import { ALL_BITS, cleanPath, DIRECTORY, ensureDirectory, openOrMake } from "./mount-target.ts";
 
 /** Device numbers of the kernel (makedev(3)): 12 bits and 20 bits. */
 const [MAX_MAJOR, MAX_MINOR] = [0xfff, 0xfffff];
@@ -93,7 +93,7 @@ export function createDevices(
   for (const [directory, devices] of directories) {
     const parent = p.at(devices[0]?.path ?? "linux.devices", `create devices in ${directory}`, () => {
       ensureDirectory(p, root, directory);
-      return openInRoot(p, root, directory, DIRECTORY, { name: "directory" });
+      return openOrMake(p, root, directory, DIRECTORY, "directory", { name: "directory" });
     });
     for (const { device, path } of devices)
       p.at(path, `create the device ${device.path}`, () => {

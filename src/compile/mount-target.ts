@@ -34,6 +34,22 @@ export function openInRoot(
   return p.call("openat2", [root, path, how, OPEN_HOW_SIZE], options);
 }
 
+/**
+ * As {@link openInRoot}; what is missing is made. That takes further batches: where something is likely to be missing,
+ * steps that make it come first, so that only a symbolic link that leads nowhere is left for this.
+ */
+export function openOrMake(
+  p: PlanBuilder,
+  root: Result,
+  unsafePath: string,
+  how: Pointee,
+  kind: "directory" | "file",
+  options: StepOptions = {},
+): Result {
+  const action = { do: "make-path", root: root.step, unsafePath, kind } as const;
+  return openInRoot(p, root, unsafePath, how, { ...options, retry: { after: "ENOENT", action } });
+}
+
 /** Runs `use` with the directory that holds the last component, and that component's name. */
 function withParent(
   p: PlanBuilder,
@@ -47,7 +63,7 @@ function withParent(
     use(root, name);
     return;
   }
-  const fd = openInRoot(p, root, parent, DIRECTORY, { name: "parent" });
+  const fd = openOrMake(p, root, parent, DIRECTORY, "directory", { name: "parent" });
   use(fd, name);
   p.call("close", [fd]);
 }
@@ -106,7 +122,8 @@ export function openTarget(p: PlanBuilder, root: Result, unsafePath: string, opt
       else makeFile(p, root, unsafePath, 0o644);
     },
   });
-  const target = openInRoot(p, root, unsafePath, how, { name: "target", ...wrongKind });
+  const made = kind === "file" ? "file" : "directory";
+  const target = openOrMake(p, root, unsafePath, how, made, { name: "target", ...wrongKind });
   if (kind === "file") refuseDirectory(p, target, failure);
   return target;
 }

@@ -6,7 +6,7 @@ import type { Config } from "../spec/config.ts";
 import type { Facts } from "./facts.ts";
 import { propagatePath, setReadOnly } from "./mount-calls.ts";
 import type { MountSources } from "./mount-sources.ts";
-import { cleanPath, ensureDirectory } from "./mount-target.ts";
+import { cleanPath, DIRECTORY, openOrMake } from "./mount-target.ts";
 import type { Mounted } from "./mounts.ts";
 import { hasNamespace, readNamespaces } from "./namespaces.ts";
 
@@ -84,7 +84,12 @@ export function isWithin(path: string, directory: string): boolean {
 export function createCwd(p: PlanBuilder, config: Config, root: Result): void {
   const cwd = config.process?.cwd;
   if (cwd === undefined) return;
-  p.at("process.cwd", `create the working directory ${cwd}`, () => ensureDirectory(p, root, cleanPath(cwd)));
+  const path = cleanPath(cwd);
+  if (path === "/") return;
+  p.at("process.cwd", `create the working directory ${cwd}`, () => {
+    const fd = openOrMake(p, root, path, DIRECTORY, "directory", { name: "cwd" });
+    p.call("close", [fd]);
+  });
 }
 
 /** Once init is in the root: what had to be writable until now becomes read-only. */

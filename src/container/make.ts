@@ -7,10 +7,10 @@ import { holdProcess } from "../compile/process.ts";
 import type { Context } from "../context.ts";
 import { messageOf, TsruncError } from "../errors.ts";
 import { connectConsoleSocket } from "../host/console.ts";
-import { copyUp } from "../host/copy-up.ts";
 import { closeFd } from "../host/fd.ts";
 import { openIdNamespaces } from "../host/id-namespaces.ts";
 import { sendAll } from "../host/init-socket.ts";
+import { performInside } from "../host/inside.ts";
 import { type Launched, launchInit } from "../host/launch.ts";
 import { mapIds } from "../host/map-ids.ts";
 import { type MovedDevices, moveNetDevices } from "../host/net-devices.ts";
@@ -166,7 +166,6 @@ class Made {
 
   #perform(session: Session, step: HostStep): void {
     const { action } = step;
-    const { cgroup } = this.#prepared;
     const { libc, launcherPid } = session.init;
     switch (action.do) {
       case "write-proc":
@@ -191,7 +190,7 @@ class Made {
         if (this.#record.resctrl) joinResctrl(this.#record.resctrl, session.pid);
         return;
       case "write-late-limits":
-        limitProcesses(this.#ctx, cgroup);
+        limitProcesses(this.#ctx, this.#prepared.cgroup);
         return;
       case "raise-rlimits":
         raiseRlimits(libc, session.pid, action.limits);
@@ -202,7 +201,8 @@ class Made {
         return;
       }
       case "copy-up":
-        copyUp(session, action, step.source);
+      case "make-path":
+        performInside(session, action, step.source);
         return;
       case "run-hooks":
         this.#hasRunHooks = true;

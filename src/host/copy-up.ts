@@ -11,10 +11,11 @@ import {
   STATX_OFFSETS,
   STATX_SIZE,
 } from "../linux/mount-flags.ts";
-import { flags, NULL, openFlags, openHow, PlanBuilder, struct, u64 } from "../plan/build.ts";
+import { flags, NULL, openFlags, openHow, type PlanBuilder, struct, u64 } from "../plan/build.ts";
 import type { HostAction } from "../plan/host-action.ts";
-import type { InitStep, NumberArg, OpenFlag, OutBuffer, Pointee, Result, Source } from "../plan/step.ts";
-import { runBatch, type Session } from "./session.ts";
+import type { NumberArg, OpenFlag, Pointee, Result, Source } from "../plan/step.ts";
+import type { Session } from "./session.ts";
+import { openSide, outputOf, pathBytes, resultOf, runSide, type Side } from "./side-batch.ts";
 
 /** Bounds of one copy: an image must not keep `create` busy for ever. The tmpfs' size bounds the bytes. */
 const MAX_ENTRIES = 1_000_000;
@@ -24,10 +25,7 @@ const ENTRIES_A_BATCH = 128;
 const CHUNK = 0x4000_0000;
 const PATH_MAX = 4096;
 
-interface Copy {
-  /** A conversation of its own with the same init: the plan's results stay as they are. */
-  readonly session: Session;
-  readonly source: Source;
+interface Copy extends Side {
   entries: number;
 }
 
@@ -51,27 +49,7 @@ export function copyUp(
   const [from, to] = [action.from, action.to].map((step) => Number(session.results.get(step)));
   if (from === undefined || to === undefined) throw new Error("copy-up: the directories are not open");
   const { injectFailure: _, ...rest } = session;
-  const own: Session = { ...rest, results: new Map(), outputs: new Map() };
-  copyDirectory({ session: own, source, entries: 0 }, from, to, 0);
-}
-
-/** Runs one batch. */
-function run<T>(copy: Copy, build: (p: PlanBuilder) => T): T {
-  const p = new PlanBuilder();
-  const value = p.at(copy.source.path, copy.source.intent, () => build(p));
-  copy.session.outputs.clear();
-  runBatch(copy.session, p.build().steps as readonly InitStep[], 0);
-  return value;
-}
-
-function resultOf(copy: Copy, result: Result): number {
-  return Number(copy.session.results.get(result.step));
-}
-
-function outputOf(copy: Copy, buffer: OutBuffer): Uint8Array {
-  const bytes = copy.session.outputs.get(buffer);
-  if (!bytes) throw new Error(`init sent no ${buffer.name}`);
-  return bytes;
+  copyDirectory({ ...openSide(rest, source), entries: 0 }, from, to, 0);
 }
 
 function openBelow(p: PlanBuilder, directory: number, name: Pointee, how: readonly OpenFlag[]): Result {
@@ -97,13 +75,13 @@ function copyDirectory(copy: Copy, from: number, to: number, depth: number): voi
 }
 
 function readNames(copy: Copy, directory: number): readonly Uint8Array[] {
-  const opened = run(copy, (p) =>
+  const opened = runSide(copy, (p) =>
     p.call("openat", [directory, ".", openFlags("O_RDONLY", "O_DIRECTORY", "O_CLOEXEC")]),
   );
   const fd = resultOf(copy, opened);
   const names: Uint8Array[] = [];
   for (;;) {
-    const { buffer, got } = run(copy, (p) => {
+    const { buffer, got } = runSide(copy, (p) => {
       const buffer = p.buffer(DIRENT_BUFFER, "entries");
       return { buffer, got: p.call("getdents64", [fd, buffer, DIRENT_BUFFER]) };
     });
@@ -111,7 +89,7 @@ function readNames(copy: Copy, directory: number): readonly Uint8Array[] {
     if (length === 0 || names.length > MAX_ENTRIES) break;
     parseNames(outputOf(copy, buffer).subarray(0, length), names);
   }
-  run(copy, (p) => p.call("close", [fd]));
+  runSide(copy, (p) => p.call("close", [fd]));
   return names;
 }
 
@@ -128,10 +106,9 @@ function parseNames(bytes: Uint8Array, names: Uint8Array[]): void {
 
 function statEntries(copy: Copy, directory: number, names: readonly Uint8Array[]): readonly Entry[] {
   const mask: NumberArg = { kind: "number", value: STATX_BASIC_STATS, text: "STATX_BASIC_STATS" };
-  const asked = run(copy, (p) =>
+  const asked = runSide(copy, (p) =>
     names.map((bytes) => {
-      const text = JSON.stringify(new TextDecoder().decode(bytes.subarray(0, -1)));
-      const name: Pointee = { kind: "bytes", value: bytes, text };
+      const name = pathBytes(bytes);
       const stat = p.buffer(STATX_SIZE, "stat");
       p.call("statx", [directory, name, flags(AT, "AT_SYMLINK_NOFOLLOW"), mask, stat]);
       return { name, stat };
@@ -166,8 +143,8 @@ function copyEntry(copy: Copy, from: number, to: number, entry: Entry, depth: nu
   if (type === S.S_IFDIR) copySubdirectory(copy, from, to, entry, depth);
   else if (type === S.S_IFREG) copyFile(copy, from, to, entry);
   else if (type === S.S_IFLNK) copyLink(copy, from, to, entry);
-  else run(copy, (p) => p.call("mknodat", [to, name, mode, entry.dev]));
-  run(copy, (p) => setMetadata(p, to, entry));
+  else runSide(copy, (p) => p.call("mknodat", [to, name, mode, entry.dev]));
+  runSide(copy, (p) => setMetadata(p, to, entry));
 }
 
 /** Owner first: a change of owner takes the set-user-ID bit away. */
@@ -180,40 +157,39 @@ function setMetadata(p: PlanBuilder, directory: number, { name, mode, uid, gid, 
 }
 
 function copySubdirectory(copy: Copy, from: number, to: number, { name }: Entry, depth: number): void {
-  const opened = run(copy, (p) => {
+  const opened = runSide(copy, (p) => {
     p.call("mkdirat", [to, name, 0o700]);
     return [from, to].map((directory) => openBelow(p, directory, name, ["O_PATH", "O_DIRECTORY"]));
   });
   const [source, target] = opened.map((result) => resultOf(copy, result)) as [number, number];
   copyDirectory(copy, source, target, depth + 1);
-  run(copy, (p) => {
+  runSide(copy, (p) => {
     p.call("close", [source]);
     p.call("close", [target]);
   });
 }
 
 function copyFile(copy: Copy, from: number, to: number, { name }: Entry): void {
-  const opened = run(copy, (p) => [
+  const opened = runSide(copy, (p) => [
     openBelow(p, from, name, ["O_RDONLY", "O_NONBLOCK", "O_NOCTTY"]),
     p.call("openat", [to, name, openFlags("O_WRONLY", "O_CREAT", "O_EXCL", "O_CLOEXEC"), 0o600]),
   ]);
   const [source, target] = opened.map((result) => resultOf(copy, result)) as [number, number];
   for (;;) {
-    const sent = run(copy, (p) => p.call("sendfile", [target, source, NULL, CHUNK]));
+    const sent = runSide(copy, (p) => p.call("sendfile", [target, source, NULL, CHUNK]));
     if (resultOf(copy, sent) === 0) break;
   }
-  run(copy, (p) => {
+  runSide(copy, (p) => {
     p.call("close", [source]);
     p.call("close", [target]);
   });
 }
 
 function copyLink(copy: Copy, from: number, to: number, { name }: Entry): void {
-  const { buffer, got } = run(copy, (p) => {
+  const { buffer, got } = runSide(copy, (p) => {
     const buffer = p.buffer(PATH_MAX, "link");
     return { buffer, got: p.call("readlinkat", [from, name, buffer, PATH_MAX - 1]) };
   });
   const value = outputOf(copy, buffer).slice(0, resultOf(copy, got) + 1); // the buffer was zero: a NUL follows
-  const text = JSON.stringify(new TextDecoder().decode(value.subarray(0, -1)));
-  run(copy, (p) => p.call("symlinkat", [{ kind: "bytes", value, text }, to, name]));
+  runSide(copy, (p) => p.call("symlinkat", [pathBytes(value), to, name]));
 }

@@ -1,4 +1,5 @@
 // Drives init: sends the steps of the init lane in batches, does the steps of the host lane in between.
+import { errnoNumber } from "../linux/errno.ts";
 import type { Architecture } from "../linux/syscalls.ts";
 import { stepError } from "../plan/print.ts";
 import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/report.ts";
@@ -11,14 +12,17 @@ import type { Launched } from "./launch.ts";
 import { reapChild } from "./process.ts";
 import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
 
-const EAGAIN = 11;
+/** Does a step of the host lane. */
+type Perform = (step: HostStep) => void;
 
 interface SentBatch {
   readonly batch: Batch;
   readonly steps: readonly InitStep[];
   /** Index of the first step in its plan. */
   readonly first: number;
+  /** How often its first step has been tried, this time included. */
   readonly attempt: number;
+  readonly perform: Perform | undefined;
 }
 
 /** A conversation with one init. */
@@ -66,7 +70,7 @@ export function closeSession(session: Session): void {
  * Runs a plan from its first to its last step, or from where {@link beginPlan} has left off. Throws the error of the
  * step that failed; what was made before it is the caller's to undo.
  */
-export function runPlan(session: Session, plan: Plan, perform: (step: HostStep) => void, from = 0): void {
+export function runPlan(session: Session, plan: Plan, perform: Perform, from = 0): void {
   beginPlan(session, plan, perform, from);
   takeAnswer(session);
 }
@@ -75,7 +79,7 @@ export function runPlan(session: Session, plan: Plan, perform: (step: HostStep) 
  * Runs a plan as far as it is known, without waiting for the answer to its last batch, so that the rest can be
  * compiled meanwhile. Gives the index of the step that comes next.
  */
-export function beginPlan(session: Session, plan: Plan, perform: (step: HostStep) => void, from = 0): number {
+export function beginPlan(session: Session, plan: Plan, perform: Perform, from = 0): number {
   let i = from;
   while (i < plan.steps.length) {
     takeAnswer(session);
@@ -89,35 +93,51 @@ export function beginPlan(session: Session, plan: Plan, perform: (step: HostStep
     }
     let end = i + 1;
     while (end < plan.steps.length && plan.steps[end]?.lane === "init") end++;
-    sendBatch(session, plan.steps.slice(i, end) as InitStep[], i);
+    sendBatch(session, plan.steps.slice(i, end) as InitStep[], i, perform);
     i = end;
   }
   return i;
 }
 
-/** A look-up below a directory fails with EAGAIN when something is renamed or mounted anywhere meanwhile (openat2(2)). */
-const LOOKUP_ATTEMPTS = 128;
+/**
+ * How often a step is tried. A look-up below a directory fails with EAGAIN when something is renamed or mounted anywhere
+ * meanwhile (openat2(2)); what the host has made for it may be gone again.
+ */
+const ATTEMPTS = 128;
 
 /** Runs consecutive steps of the init lane as one batch; `first` is the index of the first one in its plan. */
-export function runBatch(session: Session, steps: readonly InitStep[], first: number, attempt = 1): void {
-  sendBatch(session, steps, first, attempt);
+export function runBatch(session: Session, steps: readonly InitStep[], first: number): void {
+  sendBatch(session, steps, first);
   takeAnswer(session);
 }
 
 /** As {@link runBatch}, but does not wait: {@link takeAnswer} does, and must come before the next batch. */
-function sendBatch(session: Session, steps: readonly InitStep[], first: number, attempt = 1): void {
+function sendBatch(
+  session: Session,
+  steps: readonly InitStep[],
+  first: number,
+  perform?: Perform,
+  attempt = 1,
+): void {
   const batch = encodeSteps(session, steps, first);
   numberBatch(batch, session.sent.length);
   sendAll(session, batch.bytes);
-  session.unanswered = { batch, steps, first, attempt };
+  session.unanswered = { batch, steps, first, attempt, perform };
   session.sent.push(session.unanswered);
 }
 
 /** Waits for the answer to a batch that was sent, if there is one. Throws the error of the step that failed. */
 export function takeAnswer(session: Session): void {
-  if (session.unanswered === undefined) return;
-  const { batch, steps, first, attempt } = session.unanswered;
-  session.unanswered = undefined;
+  while (session.unanswered !== undefined) {
+    const sent = session.unanswered;
+    session.unanswered = undefined;
+    takeAnswerTo(session, sent);
+  }
+}
+
+/** After a failure that may pass, sends the rest of the batch again. */
+function takeAnswerTo(session: Session, sent: SentBatch): void {
+  const { batch, steps, first, attempt, perform } = sent;
   const { fork } = batch;
   let hasPid = false;
   const takeFork = (header: ReportHeader): void => {
@@ -144,11 +164,19 @@ export function takeAnswer(session: Session): void {
     takeFork(decodeReportHeader(receive(session, REPORT_SIZE)));
   if (header.type === "done") return;
   const step = steps[index - first] as InitStep;
-  if (step.call === "openat2" && header.value === EAGAIN && attempt < LOOKUP_ATTEMPTS) {
-    runBatch(session, steps.slice(index - first), index, attempt + 1);
-    return;
+  const tried = index === first ? attempt : 1;
+  if (tried < ATTEMPTS && mayPass(step, header.value, perform))
+    sendBatch(session, steps.slice(index - first), index, perform, tried + 1);
+  else throw stepError(step, header.value, readKernelMessage(session, step));
+}
+
+/** Whether a step that failed may succeed when it is made again, perhaps because of what the host does here. */
+function mayPass(step: InitStep, errno: number, perform: Perform | undefined): boolean {
+  if (step.retry && perform && errno === errnoNumber(step.retry.after)) {
+    perform({ lane: "host", action: step.retry.action, source: step.source });
+    return true;
   }
-  throw stepError(step, header.value, readKernelMessage(session, step));
+  return step.call === "openat2" && errno === errnoNumber("EAGAIN");
 }
 
 /**

@@ -29,6 +29,7 @@ export interface StepOptions {
   readonly failure?: string;
   readonly failureWithErrno?: boolean;
   readonly hint?: InitStep["hint"] | undefined;
+  readonly retry?: InitStep["retry"];
   /** Where to go on after success. */
   readonly goTo?: Label;
 }
@@ -126,6 +127,7 @@ export class PlanBuilder {
     if (options.failure !== undefined) step.failure = options.failure;
     if (options.failureWithErrno) step.failureWithErrno = true;
     if (options.hint) step.hint = options.hint;
+    if (options.retry) step.retry = options.retry;
     const result: Result = { kind: "result", step: index, name: options.name };
     this.#steps.push(step);
     if (options.goTo || options.onSuccess || options.onError) this.#seam = this.#steps.length;

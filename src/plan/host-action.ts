@@ -27,7 +27,17 @@ export type HostAction =
   /** Move network devices to the container's network namespace; `socket`: the step that opened a netlink socket there. */
   | { readonly do: "move-net-devices"; readonly devices: readonly NetDevice[]; readonly socket: number }
   /** Copy the content of a directory of the container into the tmpfs that will cover it. */
-  | { readonly do: "copy-up"; readonly from: number; readonly to: number };
+  | { readonly do: "copy-up"; readonly from: number; readonly to: number }
+  /**
+   * Make a path below a directory of the container, given by the step that opened it. Symbolic links are followed below
+   * that directory, and what they lead to is made.
+   */
+  | {
+      readonly do: "make-path";
+      readonly root: number;
+      readonly unsafePath: string;
+      readonly kind: "directory" | "file";
+    };
 
 export type HookKind =
   | "prestart"

@@ -99,6 +99,8 @@ export function printAction(action: HostAction): string {
     }
     case "copy-up":
       return "copy the directory's content into the tmpfs";
+    case "make-path":
+      return `make the ${action.kind} that ${quote(action.unsafePath)} leads to`;
   }
 }
 
@@ -125,9 +127,10 @@ function printStep(step: Step, targets: ReadonlyMap<number, number>): string {
   const tolerated = step.tolerate.length === 0 ? "" : ` ?${step.tolerate.join("|")}`;
   const onSuccess = step.nextOnSuccess === undefined ? "" : ` then→${targets.get(step.nextOnSuccess)}`;
   const onError = step.nextOnError === undefined ? "" : ` else→${targets.get(step.nextOnError)}`;
+  const retry = step.retry && ` again after ${step.retry.after}: ${printAction(step.retry.action)}`;
   const closes = step.args.filter((_, k) => ((step.closes ?? 0) >> k) & 1);
   return [
-    `init  ${printCall(step)}${name}${tolerated}${onSuccess}${onError}${source}`,
+    `init  ${printCall(step)}${name}${tolerated}${onSuccess}${onError}${retry ?? ""}${source}`,
     ...closes.map((fd) => `init  close(${printArg(fd)})${source}`),
   ].join("\n");
 }

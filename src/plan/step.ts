@@ -124,6 +124,8 @@ export interface InitStep {
   nextOnSuccess?: number;
   /** Index in the plan of the next step after a tolerated error; the following one if absent. */
   nextOnError?: number;
+  /** After this error the host does something, and the call is made once more. */
+  retry?: { readonly after: ErrnoName; readonly action: HostAction };
   /** The error text, where callers match a phrase; otherwise it is made from the source and the call. */
   readonly failure?: string;
   /** `failure` is followed by the errno's text. */

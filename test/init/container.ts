@@ -28,7 +28,7 @@ import { enterRootfs } from "../../src/compile/pivot.ts";
 import { openPrivateProcfs } from "../../src/compile/procfs.ts";
 import { attachRootfs, createCwd, finishRootfs, setRootPropagation } from "../../src/compile/rootfs.ts";
 import { writeSysctls } from "../../src/compile/sysctl.ts";
-import { copyUp } from "../../src/host/copy-up.ts";
+import { performInside } from "../../src/host/inside.ts";
 import { collectFacts, parseMountInfo } from "../../src/host/probe.ts";
 import { runPlan, type Session } from "../../src/host/session.ts";
 import { PlanBuilder } from "../../src/plan/build.ts";
@@ -150,7 +150,7 @@ export function withContainer<T>(
     compile(p, bundle, config, options);
     if (process.env.PRINT_PLAN) process.stderr.write(printPlan(p.build()));
     runPlan(session, p.build(), ({ action, source }: HostStep) => {
-      if (action.do === "copy-up") copyUp(session, action, source);
+      if (action.do === "copy-up" || action.do === "make-path") performInside(session, action, source);
       else if (action.do === "record-process") options.meanwhile?.();
       else if (action.do === "write-late-limits") options.beforeEnter?.(session.pid);
       else if (action.do === "write-proc")

@@ -1,8 +1,13 @@
 // init alone: errors of steps, look-ups that are tried again, and steps that are skipped.
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { runPlan, type Session } from "../../src/host/session.ts";
+import { openSide, resultOf, runSide } from "../../src/host/side-batch.ts";
 import { errnoNumber } from "../../src/linux/errno.ts";
 import { AT_FDCWD, load, openFlags, openHow, PlanBuilder } from "../../src/plan/build.ts";
+import type { HostStep } from "../../src/plan/step.ts";
 import { noHostSteps, runInInit, startInit, stopInit, withInit } from "./init.ts";
 
 const EINVAL = errnoNumber("EINVAL");
@@ -92,6 +97,58 @@ describe("a look-up that a race disturbs", () => {
   });
   test("is an error at last", () => {
     expect(() => lookUp(1000)).toThrow("resource temporarily unavailable");
+  });
+});
+
+describe("a step that the host does something for", () => {
+  /** A look-up that the host answers with `perform`, and a check of what was before it. */
+  const lookUp = (perform: (session: Session, count: number) => void, path: string) =>
+    withInit((session) => {
+      const p = new PlanBuilder();
+      const pid = p.call("getpid", []);
+      const action = { do: "make-path", root: 0, unsafePath: path, kind: "file" } as const;
+      const fd = p.at("mounts[3]", "bind", () =>
+        p.call("openat", [AT_FDCWD, path, 0], { retry: { after: "ENOENT", action } }),
+      );
+      p.check(pid, 0xffff_ffff, session.init.launcherPid, EINVAL);
+      const performed: HostStep[] = [];
+      runPlan(session, p.build(), (step) => perform(session, performed.push(step)));
+      return { session, performed, fd, action };
+    });
+  const path = join(tmpdir(), `tsrunc-retry-${process.pid}`);
+  afterEach(() => rmSync(path, { force: true }));
+  test("is made again, and knows what was before", () => {
+    const { performed, session, fd, action } = lookUp((_, count) => {
+      if (count === 3) writeFileSync(path, "");
+    }, path);
+    expect(Number(session.results.get(fd.step))).toBeGreaterThan(0);
+    const step = { lane: "host", action, source: { path: "mounts[3]", intent: "bind" } };
+    expect(performed).toEqual([step, step, step] as HostStep[]);
+  });
+  test("may run batches of its own meanwhile, which leave the plan's results alone", () => {
+    const { session } = lookUp((plan, count) => {
+      const side = openSide(plan, { path: "mounts[3]", intent: "bind" });
+      const file = runSide(side, (p) => {
+        p.call("getppid", []);
+        return p.call("openat", [AT_FDCWD, path, openFlags("O_RDONLY", "O_CREAT"), 0o600]);
+      });
+      expect(resultOf(side, file)).toBeGreaterThan(0);
+      expect(count).toBe(1);
+    }, path);
+    expect(Number(session.results.get(0))).toBe(session.init.launcherPid);
+  });
+  test("is an error at last, and so is every other errno and what the host cannot do", () => {
+    let count = 0;
+    expect(() => lookUp(() => count++, path)).toThrow(
+      `mounts[3]: bind: openat(AT_FDCWD, "${path}", 0): no such`,
+    );
+    expect(count).toBe(127);
+    expect(() => lookUp(() => count++, "/proc/version/x")).toThrow("not a directory");
+    expect(count).toBe(127);
+    const fail = () => {
+      throw new Error("the host cannot");
+    };
+    expect(() => lookUp(fail, path)).toThrow("the host cannot");
   });
 });
 
