@@ -1,7 +1,16 @@
 // Every single step of a full-featured create and start fails once: with the step's own error, and with nothing left.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
@@ -87,13 +96,17 @@ interface Outcome {
   readonly error: string | undefined;
 }
 
-/** Creates and starts, with the step of this number (counted over both) failing. */
-async function attempt(bundle: string, target: number): Promise<Outcome> {
+/** Creates and starts, with the step of this number (counted over both, where `counts` says so) failing. */
+async function attempt(
+  bundle: string,
+  target: number,
+  counts: (step: Step) => boolean = () => true,
+): Promise<Outcome> {
   let count = 0;
   let failed: Step | undefined;
   const injectFailure = (step: Step): number | undefined => {
     // The last three steps wait for start: what they cannot do shows in the container's status.
-    if (step.source.intent === "wait for start" || count++ !== target) return undefined;
+    if (step.source.intent === "wait for start" || !counts(step) || count++ !== target) return undefined;
     failed = step;
     return EREMOTEIO;
   };
@@ -143,6 +156,16 @@ function expectError({ failed, error }: Outcome): void {
   expect(error).toContain(text);
 }
 
+function expectNothingLeft(target: number, { error }: Outcome, descriptors: number): void {
+  const left = [
+    ...(existsSync(join(root, id)) ? readdirSync(root) : []),
+    ...listChildren().map((pid) => `child ${pid}`),
+    ...(countDescriptors() === descriptors ? [] : ["descriptors"]),
+    ...warnings.splice(0),
+  ];
+  if (left.length > 0) throw new Error(`step ${target} (${error}) left ${left.join(", ")}`);
+}
+
 const USER = "in a user namespace";
 const kinds: Record<string, (config: Config) => void> = {
   "with all that a container can have": () => {},
@@ -169,17 +192,38 @@ describe.skipIf(process.getuid?.() !== 0)("every step of create and start fails 
           failures += 1;
           expectError(outcome);
         }
-        const left = [
-          ...(existsSync(join(root, id)) ? readdirSync(root) : []),
-          ...listChildren().map((pid) => `child ${pid}`),
-          ...(countDescriptors() === descriptors ? [] : ["descriptors"]),
-          ...warnings.splice(0),
-        ];
-        if (left.length > 0) throw new Error(`step ${target} (${outcome.error}) left ${left.join(", ")}`);
+        expectNothingLeft(target, outcome, descriptors);
       }
       expect(listLeftovers(folder, id, [root])).toEqual([]);
       expect(failures).toBeGreaterThan(300);
       // Steps that were jumped over, since what they are for was not the case.
       expect(passed.length).toBeLessThan(failures / 4);
     });
+  test("also those that make what a link of the image leads to", async () => {
+    let path = "";
+    const bundle = makeBundle("links", (config) => {
+      path = `mounts[${config.mounts.length}]`;
+      const source = join(folder, "file");
+      config.mounts.push({ destination: "/link/file", type: "bind", source, options: ["bind"] });
+    });
+    symlinkSync("../made/by", join(bundle, "rootfs/link"));
+    const made = join(bundle, "rootfs/made");
+    const ofTheMount = ({ source }: Step): boolean => source.path === path;
+    const failed: string[] = [];
+    expect((await attempt(bundle, -1, ofTheMount)).error).toBeUndefined();
+    const descriptors = countDescriptors();
+    for (let target = 0; ; target++) {
+      rmSync(made, { recursive: true, force: true });
+      const outcome = await attempt(bundle, target, ofTheMount);
+      if (outcome.failed === undefined) break;
+      if (outcome.error !== undefined) {
+        expectError(outcome);
+        failed.push(outcome.failed.lane === "init" ? outcome.failed.call : outcome.failed.action.do);
+      }
+      expectNothingLeft(target, outcome, descriptors);
+    }
+    for (const call of ["openat2", "fstatfs", "readlinkat", "mkdirat", "mknodat", "move_mount"])
+      expect(failed).toContain(call);
+    expect(failed.filter((call) => call === "readlinkat")).toHaveLength(1);
+  });
 });
