@@ -4,6 +4,7 @@ import { TsruncError, toSyscallError } from "../errors.ts";
 import { isFrozen, setFreezer } from "./freezer.ts";
 import { cgroupDirs, listPids, readCgroupPids } from "./processes.ts";
 import { removeCgroup } from "./remove.ts";
+import { thawForDeath } from "./thaw.ts";
 import type { CgroupRecord } from "./types.ts";
 import { isErrno, isGone, writeFile } from "./write.ts";
 
@@ -29,14 +30,33 @@ export function killCgroup(record: CgroupRecord, signal = SIGKILL): void {
   }
   const isWhole = killUnified(record);
   if (isWhole && record.mode === "v2") return;
-  // A process frozen on v1 dies when it is thawed.
-  if (isWhole && isFrozen(record)) setFreezer(record, false, 0);
+  if (isWhole) thawForDeath(record);
   // Processes may be in the v1 hierarchies alone.
   const signalled = new Set<number>();
   for (let round = 0; round < ROUNDS; round++) {
     if (listPids(cgroupDirs(record)).every((pid) => signalled.has(pid))) return;
     for (const pid of signalFrozen(record, SIGKILL)) signalled.add(pid);
   }
+}
+
+/**
+ * Waits until a process of the container's that has got SIGKILL has ended, and thaws what keeps it from that. If it
+ * lives on, all others are killed too: they could freeze it anew for ever. `waitForEnd` waits for at most so many
+ * milliseconds, and gives true once it has ended. False after `timeoutMs`. Throws TsruncError, SyscallError.
+ */
+export function awaitDeath(
+  record: CgroupRecord,
+  waitForEnd: (milliseconds: number) => boolean,
+  timeoutMs: number,
+): boolean {
+  const end = performance.now() + timeoutMs;
+  // Most processes are gone before there is a reason to look into cgroups below.
+  if (isFrozen(record)) thawForDeath(record);
+  for (let pause = 20; !waitForEnd(pause); pause = Math.min(2 * pause, 500)) {
+    if (performance.now() >= end) return false;
+    killCgroup(record);
+  }
+  return true;
 }
 
 /** Kills at one stroke by cgroup2 (Linux 5.14; also on a hybrid host); false where that cannot be done. */
@@ -69,7 +89,8 @@ function signalFrozen(record: CgroupRecord, signal: number): readonly number[] {
     for (const pid of pids) sendSignal(pid, signal);
     return pids;
   } finally {
-    if (isStill && (!wasFrozen || signal === SIGKILL)) setFreezer(record, false, 0);
+    if (signal === SIGKILL) thawForDeath(record);
+    else if (isStill && !wasFrozen) setFreezer(record, false, 0);
   }
 }
 

@@ -1,6 +1,6 @@
 // Removes a container: its processes, its cgroup, its state; then its poststop hooks run.
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { isFrozen, killCgroup, readCgroupPids, removeCgroup, setFreezer } from "../cgroup/control.ts";
+import { awaitDeath, killCgroup, readCgroupPids, removeCgroup } from "../cgroup/control.ts";
 import { removeUnusedCgroup } from "../cgroup/remove.ts";
 import type { CgroupRecord } from "../cgroup/types.ts";
 import type { Context } from "../context.ts";
@@ -127,9 +127,9 @@ function endFirstProcess(ctx: Context, record: ContainerRecord): void {
   if (pidfd === undefined) return;
   try {
     if (!sendSignal(libc, pidfd, SIGKILL)) return;
-    // A process of a frozen v1 cgroup does not even die.
-    if (record.cgroup !== null && isFrozen(record.cgroup)) setFreezer(record.cgroup, false);
-    if (waitForEnd(libc, pidfd, END_MS)) return;
+    const wait = (ms: number): boolean => waitForEnd(libc, pidfd, ms);
+    const cgroup = ownCgroup(record);
+    if (cgroup === null ? wait(END_MS) : awaitDeath(cgroup, wait, END_MS)) return;
     throw new TsruncError(`container ${record.id}: process ${record.pid} does not end after SIGKILL`);
   } finally {
     libc.close(pidfd);

@@ -1,12 +1,12 @@
 // `delete --force` of a container that another command is working on: one that hangs in a hook or in a seccomp agent, which
 // may be the image's own program, shall not keep the container alive.
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { isFrozen, setFreezer } from "../cgroup/control.ts";
+import { thawForDeath } from "../cgroup/thaw.ts";
 import type { Context } from "../context.ts";
 import { openProcess, sendSignal } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import type { LockHolder, LockWait } from "./lock.ts";
-import type { ContainerRecord } from "./record.ts";
+import { type ContainerRecord, ownCgroup } from "./record.ts";
 
 /** How long the other command may go on, in milliseconds, before the container's process is killed. */
 const CONTAINER_MS = 500;
@@ -38,8 +38,8 @@ export function forceLock(ctx: Context, findRecord: () => ContainerRecord | unde
 
 function killFirstProcess(ctx: Context, record: ContainerRecord): void {
   if (!killProcess(ctx, record)) return;
-  // A process of a frozen v1 cgroup does not even die.
-  if (record.cgroup !== null && isFrozen(record.cgroup)) setFreezer(record.cgroup, false);
+  const cgroup = ownCgroup(record);
+  if (cgroup !== null) thawForDeath(cgroup);
 }
 
 /** False if it has ended. */

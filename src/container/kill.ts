@@ -1,14 +1,18 @@
 // Sends signals to a container's first process, or to all of its processes.
 import { loadLibc } from "../../native-bindings/libc.ts";
-import { killCgroup, readCgroupPids, setFreezer } from "../cgroup/control.ts";
+import { awaitDeath, killCgroup, readCgroupPids } from "../cgroup/control.ts";
+import { thawForDeath } from "../cgroup/thaw.ts";
 import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
-import { openProcess, sendSignal } from "../host/signal.ts";
+import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { parseSignal, SIGKILL, SIGTERM } from "../linux/signals.ts";
 import { STOP_SIGNAL } from "../spec/annotations.ts";
 import { type ContainerRecord, ownCgroup } from "./record.ts";
-import { computeStatus, hasLiveProcess } from "./status.ts";
+import { hasLiveProcess } from "./status.ts";
 import { readRecord } from "./store.ts";
+
+/** How long `kill KILL` sees to the end of a container that had frozen processes, in milliseconds. */
+const FROZEN_MS = 2_000;
 
 export interface KillOptions {
   /** Undefined: the one that the container's image wants to be stopped by, or SIGTERM. */
@@ -42,17 +46,17 @@ function findStopSignal(ctx: Context, { annotations }: ContainerRecord): number 
 }
 
 function signalFirst(ctx: Context, record: ContainerRecord, signal: number): void {
-  const wasPaused = signal === SIGKILL && computeStatus(ctx, record) === "paused";
   const libc = loadLibc(ctx.installDir);
   const pidfd = record.pid === 0 ? undefined : openProcess(libc, record.pid, record.startTime);
   if (pidfd === undefined) throw new TsruncError(phrases.notRunning);
   try {
     if (!sendSignal(libc, pidfd, signal)) throw new TsruncError(phrases.notRunning);
+    const cgroup = signal === SIGKILL ? ownCgroup(record) : null;
+    if (cgroup !== null && thawForDeath(cgroup))
+      awaitDeath(cgroup, (ms) => waitForEnd(libc, pidfd, ms), FROZEN_MS);
   } finally {
     libc.close(pidfd);
   }
-  // A process of a frozen v1 cgroup does not even die.
-  if (wasPaused && record.cgroup !== null) setFreezer(record.cgroup, false);
 }
 
 /**
