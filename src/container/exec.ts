@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
+import { isFrozen } from "../cgroup/freezer.ts";
 import { findSelfJoin, findUserUnit, innerPath, planSelfJoin } from "../cgroup/self-join.ts";
 import { placeSubCgroup } from "../cgroup/sub-cgroup.ts";
 import type { CgroupJoin } from "../compile/cgroup-join.ts";
@@ -13,21 +14,24 @@ import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { connectConsoleSocket, openConsolePair, receiveMaster } from "../host/console.ts";
 import { findOtherNamespaces } from "../host/container-namespaces.ts";
+import { discussExecution } from "../host/execution.ts";
 import { closeFd } from "../host/fd.ts";
-import { forwardSignals, setChildSubreaper, waitForExit } from "../host/foreground.ts";
+import { waitForExit } from "../host/foreground.ts";
+import { holdSignals } from "../host/held-signals.ts";
 import { launchInit } from "../host/launch.ts";
 import { readLsm } from "../host/lsm.ts";
+import { converse, endInit, type Patience } from "../host/patience.ts";
 import { writePidFile } from "../host/pid-file.ts";
 import { connectPidfdSocket, sendPidfd } from "../host/pidfd-socket.ts";
 import { openPoller } from "../host/poller.ts";
 import { readPrivilege } from "../host/privilege.ts";
 import { readArchitecture } from "../host/probe.ts";
 import { writeProcFile } from "../host/proc-file.ts";
-import { exitStatus, reapChild } from "../host/process.ts";
+import { exitStatus } from "../host/process.ts";
 import { joinResctrl } from "../host/resctrl.ts";
 import { raiseRlimits } from "../host/rlimits.ts";
 import { loadFilter } from "../host/seccomp.ts";
-import { awaitExecution, closeSession, openSession, runPlan, type Session } from "../host/session.ts";
+import { closeSession, discussPlan, openSession, type Session } from "../host/session.ts";
 import { openPidfd, openProcess } from "../host/signal.ts";
 import { attachToUnit } from "../host/systemd.ts";
 import { type AttachedTerminal, attachTerminal, type SignalSource } from "../host/terminal.ts";
@@ -84,7 +88,7 @@ async function execDetached(
       ? undefined
       : connectConsoleSocket(ctx, resolve(ctx.cwd, options.consoleSocket));
   try {
-    startExec(ctx, record, config, process, options, socket);
+    await startExec(ctx, record, config, process, options, { consoleSocket: socket });
     return 0;
   } finally {
     if (socket !== undefined) closeFd(libc, socket);
@@ -102,27 +106,28 @@ async function execForeground(
   const libc = loadLibc(ctx.installDir);
   const pair = process.terminal ? openConsolePair(libc) : undefined;
   const poller = openPoller(libc, (error) => ctx.log.error(error.message));
-  setChildSubreaper(libc);
   let terminal: AttachedTerminal | undefined;
   let pidfd: number | undefined;
-  let stopForwarding: (() => void) | undefined;
+  const held = holdSignals(signals, { terminal: process.terminal === true });
   try {
     // Before its first instruction: the terminal has the caller's size, and adds no carriage returns.
-    const attach = (): void => {
+    const beforeStart = (): void => {
       if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
     };
-    const pid = startExec(ctx, record, config, process, options, pair?.init, attach);
+    const check = (): void => {
+      const signal = held.findEnding();
+      if (signal !== undefined) throw new TsruncError(`SIG${signal} came before the process ran`);
+    };
+    const caller = { consoleSocket: pair?.init, beforeStart, check };
+    const pid = await startExec(ctx, record, config, process, options, caller);
     pidfd = openPidfd(libc, pid);
     if (pidfd === undefined) throw new TsruncError(`process ${pid} is gone`);
-    stopForwarding = forwardSignals(libc, signals, pidfd, {
-      terminal: process.terminal === true,
-      failed: (error) => ctx.log.warn(messageOf(error)),
-    });
+    held.forward(libc, pidfd, (error) => ctx.log.warn(messageOf(error)));
     const status = exitStatus(await waitForExit(libc, poller, pid, pidfd));
     await terminal?.done();
     return status;
   } finally {
-    stopForwarding?.();
+    held.release();
     terminal?.close();
     poller.close();
     if (pidfd !== undefined) closeFd(libc, pidfd);
@@ -142,22 +147,28 @@ function findCgroupJoin({ cgroup, pid }: ContainerRecord, sub: readonly string[]
   return sub.length === 0 ? findSelfJoin(cgroup, pid) : planSelfJoin(placeSubCgroup(cgroup, sub));
 }
 
-/**
- * Makes the process run; gives its pid on the host, a child of this process. `beforeStart` is called when everything
- * but its execution is done.
- */
-function startExec(
+interface ExecCaller {
+  readonly consoleSocket?: number | undefined;
+  /** Called when everything but the process's execution is done. */
+  readonly beforeStart?: () => void;
+  /** See {@link Patience}. */
+  readonly check?: Patience["check"];
+}
+
+/** Makes the process run; gives its pid on the host, a child of this process. In a frozen container it waits. */
+async function startExec(
   ctx: Context,
   record: ContainerRecord,
   config: RunnableConfig,
   process: Process,
   options: ExecOptions,
-  consoleSocket: number | undefined,
-  beforeStart: () => void = () => {},
-): number {
+  { consoleSocket, beforeStart = () => {}, check = () => {} }: ExecCaller,
+): Promise<number> {
   const libc = loadLibc(ctx.installDir);
   const pidfd = openProcess(libc, record.pid, record.startTime);
   if (pidfd === undefined) throw new TsruncError(phrases.execStopped);
+  const isHeldUp = (): boolean => record.cgroup !== null && isFrozen(record.cgroup);
+  const patience = { isHeldUp, check };
   let session: Session | undefined;
   let receiver: number | undefined;
   try {
@@ -181,7 +192,8 @@ function startExec(
       consoleSocket,
       hasResctrl: record.resctrl !== undefined,
     });
-    runPlan(opened, compiled.plan, (step) => perform(opened, step, record));
+    const plan = discussPlan(opened, compiled.plan, (step) => perform(opened, step, record));
+    await converse(opened, plan, patience);
     if (receiver !== undefined) sendPidfd(libc, receiver, opened.pid, "setns");
     const passwd = compiled.passwd && opened.outputs.get(compiled.passwd);
     const env = containerEnv({ env: {} }, { process }, passwd);
@@ -203,24 +215,15 @@ function startExec(
       socket: init.initSocket,
       keepsGroups: keepsGroups(config),
     });
-    awaitExecution(
-      opened,
-      start.steps as InitStep[],
-      findListenerTaker(ctx, record, () => opened.pid),
-    );
+    const taker = findListenerTaker(ctx, record, () => opened.pid);
+    await converse(opened, discussExecution(opened, start.steps as InitStep[], taker), patience);
     if (options.pidFile !== undefined) writePidFile(ctx, options.pidFile, opened.pid);
+    closeSession(opened);
     return opened.pid;
   } catch (error) {
-    if (session?.pid) {
-      libc.kill(session.pid, 9);
-      reapChild(libc, session.pid);
-    }
+    if (session) endInit(session, isHeldUp);
     throw error;
   } finally {
-    if (session) {
-      closeSession(session);
-      if (session.pid === 0) reapChild(libc, session.init.launcherPid);
-    }
     if (receiver !== undefined) closeFd(libc, receiver);
     closeFd(libc, pidfd);
   }

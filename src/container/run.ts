@@ -4,7 +4,8 @@ import type { Context } from "../context.ts";
 import { messageOf, TsruncError } from "../errors.ts";
 import { openConsolePair, receiveMaster } from "../host/console.ts";
 import { closeFd } from "../host/fd.ts";
-import { forwardSignals, reapOrphans, setChildSubreaper, waitForExit } from "../host/foreground.ts";
+import { reapOrphans, setChildSubreaper, waitForExit } from "../host/foreground.ts";
+import { holdSignals } from "../host/held-signals.ts";
 import { openPoller } from "../host/poller.ts";
 import { exitStatus } from "../host/process.ts";
 import type { NotifyProxy } from "../host/sd-notify.ts";
@@ -68,20 +69,17 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
   let terminal: AttachedTerminal | undefined;
   let pidfd: number | undefined;
   let ended: Promise<number> | undefined;
-  const undo: (() => void)[] = [];
+  // From here on a signal must not end this process: it would leave half a container.
+  const held = holdSignals(signals, { terminal: wantsTerminal });
+  const undo = [held.release];
   const start = async (record: ContainerRecord): Promise<void> => {
     pidfd = openPidfd(libc, record.pid);
     if (pidfd === undefined) throw new TsruncError("the container's process ended before its start");
     if (pair) terminal = attachTerminal(ctx, receiveMaster(libc, pair.host), { poller, signals });
-    undo.push(
-      forwardSignals(libc, signals, pidfd, {
-        terminal: wantsTerminal,
-        failed: (error) => ctx.log.warn(messageOf(error)),
-      }),
-    );
     undo.push(reapOrphans(libc, signals, record.pid));
     ended = waitForExit(libc, poller, record.pid, pidfd);
     const proxy = await startCreated(ctx, record);
+    held.forward(libc, pidfd, (error) => ctx.log.warn(messageOf(error))); // not before: init itself would end of them
     if (proxy === undefined) return;
     undo.push(proxy.close);
     proxy.watch(poller, (error) => ctx.log.warn(messageOf(error)));

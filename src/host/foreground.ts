@@ -1,10 +1,8 @@
-// What `run` and `exec` do while their process runs in the foreground: wait, pass signals on, reap orphans.
+// What `run` and `exec` do while their process runs in the foreground: wait, reap orphans.
 import type { Libc } from "../../native-bindings/libc.ts";
 import { SyscallError, TsruncError } from "../errors.ts";
-import { SIGNALS } from "../linux/signals.ts";
 import { POLLIN, type Poller } from "./poller.ts";
 import { reapChild } from "./process.ts";
-import { sendSignal } from "./signal.ts";
 import type { SignalSource } from "./terminal.ts";
 
 const PR_SET_CHILD_SUBREAPER = 36;
@@ -16,14 +14,6 @@ const WALL = 0x40000000; // __WALL
 const SIGINFO_SIZE = 128;
 const SI_PID = 16;
 
-/**
- * Signals that are not passed on: those that cannot be caught, those that mean this process alone (as in runc), and
- * those that the JavaScript engine itself lives on (faults, and PWR to stop its threads).
- */
-const NOT_FORWARDED = new Set(
-  "KILL STOP CHLD PIPE URG ILL TRAP ABRT BUS FPE SEGV SYS PWR XFSZ STKFLT".split(" "),
-);
-
 /** Waits for the end of a child, whose pidfd is given, and reaps it; gives its wait status (see `exitStatus`). */
 export function waitForExit(libc: Libc, poller: Poller, pid: number, pidfd: number): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -34,35 +24,6 @@ export function waitForExit(libc: Libc, poller: Poller, pid: number, pidfd: numb
       else resolve(status);
     });
   });
-}
-
-/**
- * Passes the signals that this process gets on to another one, until the returned function is called. `terminal`:
- * SIGWINCH is not, since the pty tells its size itself. A process that has ended gets none; other errors are given
- * to `failed`.
- */
-export function forwardSignals(
-  libc: Libc,
-  signals: SignalSource,
-  pidfd: number,
-  options: { readonly terminal: boolean; readonly failed: (error: unknown) => void },
-): () => void {
-  const listeners = new Map<NodeJS.Signals, () => void>();
-  for (const [i, name] of SIGNALS.entries()) {
-    if (NOT_FORWARDED.has(name) || (options.terminal && name === "WINCH")) continue;
-    const listener = (): void => {
-      try {
-        sendSignal(libc, pidfd, i + 1);
-      } catch (error) {
-        options.failed(error);
-      }
-    };
-    listeners.set(`SIG${name}` as NodeJS.Signals, listener);
-  }
-  for (const [name, listener] of listeners) signals.on(name, listener);
-  return () => {
-    for (const [name, listener] of listeners) signals.off(name, listener);
-  };
 }
 
 /** Makes orphaned descendants children of this process: for the whole process and until its end (prctl(2)). */

@@ -5,12 +5,12 @@ import { stepError } from "../plan/print.ts";
 import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/report.ts";
 import type { HostStep, InitStep, OutBuffer, Plan, Step } from "../plan/step.ts";
 import { type Batch, encodeBatch, numberBatch } from "../plan/wire.ts";
+import { type Conversation, finish } from "./conversation.ts";
 import { closeFd, setReceiveTimeout } from "./fd.ts";
-import { BATCH_TIMEOUT_MS, receive, receiveUnlessEnded, sendAll } from "./init-socket.ts";
+import { BATCH_TIMEOUT_MS, receive, sendAll } from "./init-socket.ts";
 import { readKernelMessage } from "./kernel-message.ts";
 import type { Launched } from "./launch.ts";
 import { reapChild } from "./process.ts";
-import { LISTENER_TAKEN, type TakeListener } from "./seccomp-listener.ts";
 
 /** Does a step of the host lane. */
 type Perform = (step: HostStep) => void;
@@ -71,8 +71,13 @@ export function closeSession(session: Session): void {
  * step that failed; what was made before it is the caller's to undo.
  */
 export function runPlan(session: Session, plan: Plan, perform: Perform, from = 0): void {
-  beginPlan(session, plan, perform, from);
-  takeAnswer(session);
+  finish(discussPlan(session, plan, perform, from));
+}
+
+/** {@link runPlan} as a conversation. */
+export function* discussPlan(session: Session, plan: Plan, perform: Perform, from = 0): Conversation {
+  yield* advancePlan(session, plan, perform, from);
+  yield* takeAnswers(session);
 }
 
 /**
@@ -80,9 +85,13 @@ export function runPlan(session: Session, plan: Plan, perform: Perform, from = 0
  * compiled meanwhile. Gives the index of the step that comes next.
  */
 export function beginPlan(session: Session, plan: Plan, perform: Perform, from = 0): number {
+  return finish(advancePlan(session, plan, perform, from));
+}
+
+function* advancePlan(session: Session, plan: Plan, perform: Perform, from: number): Conversation<number> {
   let i = from;
   while (i < plan.steps.length) {
-    takeAnswer(session);
+    yield* takeAnswers(session);
     const step = plan.steps[i] as Step;
     if (step.lane === "host") {
       const errno = session.injectFailure?.(step, i);
@@ -128,15 +137,19 @@ function sendBatch(
 
 /** Waits for the answer to a batch that was sent, if there is one. Throws the error of the step that failed. */
 export function takeAnswer(session: Session): void {
+  finish(takeAnswers(session));
+}
+
+function* takeAnswers(session: Session): Conversation {
   while (session.unanswered !== undefined) {
     const sent = session.unanswered;
     session.unanswered = undefined;
-    takeAnswerTo(session, sent);
+    yield* takeAnswerTo(session, sent);
   }
 }
 
 /** After a failure that may pass, sends the rest of the batch again. */
-function takeAnswerTo(session: Session, sent: SentBatch): void {
+function* takeAnswerTo(session: Session, sent: SentBatch): Conversation {
   const { batch, steps, first, attempt, perform } = sent;
   const { fork } = batch;
   let hasPid = false;
@@ -145,9 +158,11 @@ function takeAnswerTo(session: Session, sent: SentBatch): void {
     hasPid = true;
     reapChild(session.init.libc, session.init.launcherPid);
   };
+  yield BATCH_TIMEOUT_MS;
   let header = decodeReportHeader(receive(session, REPORT_SIZE));
   if (header.type === "forked") {
     takeFork(header);
+    yield BATCH_TIMEOUT_MS;
     header = decodeReportHeader(receive(session, REPORT_SIZE));
   }
   const rest = receive(session, 8 * header.resultCount + header.outLength);
@@ -160,8 +175,10 @@ function takeAnswerTo(session: Session, sent: SentBatch): void {
   takeResults(session, batch, header.index, rest, header.resultCount);
   const index = header.type === "done" ? first + steps.length : (batch.planIndex[header.index] as number);
   // Parent and child report on their own: the child may be done, or have failed, before its pid is told.
-  if (fork >= 0 && index > first + fork && !hasPid)
+  if (fork >= 0 && index > first + fork && !hasPid) {
+    yield BATCH_TIMEOUT_MS;
     takeFork(decodeReportHeader(receive(session, REPORT_SIZE)));
+  }
   if (header.type === "done") return;
   const step = steps[index - first] as InitStep;
   const tried = index === first ? attempt : 1;
@@ -177,30 +194,6 @@ function mayPass(step: InitStep, errno: number, perform: Perform | undefined): b
     return true;
   }
   return step.call === "openat2" && errno === errnoNumber("EAGAIN");
-}
-
-/**
- * Sends the last steps of init's life, which end in execve, and waits until the program runs: then the socket is
- * closed without a word. `takeListener` is for a filter with a listener. Throws the error of a step that failed.
- */
-export function awaitExecution(
-  session: Session,
-  steps: readonly InitStep[],
-  takeListener: TakeListener | undefined,
-): void {
-  const batch = encodeSteps(session, steps, 0);
-  sendAll(session, batch.bytes);
-  for (;;) {
-    const fds: number[] = [];
-    const bytes = receiveUnlessEnded(session, REPORT_SIZE, takeListener && fds);
-    if (bytes === undefined) return;
-    const header = decodeReportHeader(bytes);
-    if (header.type !== "listening" || !takeListener)
-      throw stepError(steps[batch.planIndex[header.index] as number] as InitStep, header.value);
-    takeListener(fds);
-    sendAll(session, LISTENER_TAKEN);
-    setReceiveTimeout(session.init.libc, session.init.socket, 0); // how long execve takes is the agent's affair
-  }
 }
 
 /**

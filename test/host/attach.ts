@@ -4,7 +4,8 @@ import { loadLibc } from "../../native-bindings/libc.ts";
 import { openConsole } from "../../src/compile/console.ts";
 import { openConsolePair, receiveMaster } from "../../src/host/console.ts";
 import { closeFd } from "../../src/host/fd.ts";
-import { forwardSignals, waitForExit } from "../../src/host/foreground.ts";
+import { waitForExit } from "../../src/host/foreground.ts";
+import { holdSignals } from "../../src/host/held-signals.ts";
 import { sendAll } from "../../src/host/init-socket.ts";
 import { launchInit } from "../../src/host/launch.ts";
 import { openPoller } from "../../src/host/poller.ts";
@@ -45,11 +46,12 @@ async function main(script: string): Promise<number> {
   sendAll(session, encodeSteps(session, last.build().steps as InitStep[], 0).bytes);
   closeSession(session);
   const pidfd = openPidfd(libc, init.launcherPid) as number;
-  const stop = forwardSignals(libc, process, pidfd, { terminal: true, failed: fail });
+  const held = holdSignals(process, { terminal: true });
+  held.forward(libc, pidfd, fail);
   const status = await waitForExit(libc, poller, init.launcherPid, pidfd);
   await terminal.done();
   terminal.close();
-  stop();
+  held.release();
   closeFd(libc, pidfd);
   poller.close();
   await Bun.sleep(10); // the poller's thread comes back

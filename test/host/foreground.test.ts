@@ -1,9 +1,10 @@
-// Waiting for children, passing signals on, reaping orphans; and the poller below.
+// Waiting for children, holding signals and passing them on, reaping orphans; and the poller below.
 import { afterAll, describe, expect, test } from "bun:test";
 import { EventEmitter } from "node:events";
 import { loadLibc } from "../../native-bindings/libc.ts";
 import { closeFd } from "../../src/host/fd.ts";
-import { forwardSignals, reapOrphans, setChildSubreaper, waitForExit } from "../../src/host/foreground.ts";
+import { reapOrphans, setChildSubreaper, waitForExit } from "../../src/host/foreground.ts";
+import { holdSignals } from "../../src/host/held-signals.ts";
 import { sendAll } from "../../src/host/init-socket.ts";
 import { launchInit } from "../../src/host/launch.ts";
 import { openPipe } from "../../src/host/pipe.ts";
@@ -88,39 +89,49 @@ describe("waitForExit", () => {
   });
 });
 
-describe("forwardSignals", () => {
-  const source = (): EventEmitter => new EventEmitter();
-  test("passes a signal on, until it is stopped", async () => {
-    const signals = source();
-    const script = "trap 'exit 3' USR1; trap 'exit 4' TERM; while :; do sleep 0.02; done";
+describe("holdSignals", () => {
+  test("holds what comes, passes it on in its order, then all that follows, until it is released", async () => {
+    const signals = new EventEmitter();
+    const script =
+      "trap 'exit 3' HUP; trap 'n=$n.USR1' USR1; trap 'n=$n.USR2' USR2; trap 'exit 4' TERM; " +
+      "while :; do sleep 0.02; [ \"$n\" = .USR1.USR2.USR2 ] && trap 'exit 5' TERM; done";
     const status = await withShell(script, async (_pid, pidfd) => {
-      await Bun.sleep(100);
-      const stop = forwardSignals(libc, signals, pidfd, { terminal: false, failed: failNever });
-      stop();
+      const held = holdSignals(signals, { terminal: false });
       signals.emit("SIGUSR1");
+      await Bun.sleep(200);
+      held.forward(libc, pidfd, failNever);
+      for (const name of ["SIGUSR2", "SIGUSR2"]) {
+        await Bun.sleep(100);
+        signals.emit(name);
+      }
       await Bun.sleep(100);
-      forwardSignals(libc, signals, pidfd, { terminal: false, failed: failNever });
+      held.release();
+      signals.emit("SIGHUP");
+      await Bun.sleep(100);
+      const again = holdSignals(signals, { terminal: false });
+      again.forward(libc, pidfd, failNever);
       signals.emit("SIGTERM");
       await Bun.sleep(100);
       signals.emit("SIGTERM"); // the process has ended: no error
+      again.release();
     });
-    expect(status).toBe(4);
+    expect(status).toBe(5);
+    expect(signals.eventNames()).toEqual([]);
   });
   test("knows what is not for the process", () => {
-    const signals = source();
-    forwardSignals(libc, signals, -1, { terminal: true, failed: failNever });
+    const signals = new EventEmitter();
+    holdSignals(signals, { terminal: true });
     const names = signals.eventNames() as string[];
     for (const name of ["HUP", "INT", "QUIT", "USR1", "USR2", "ALRM", "TERM", "CONT", "TSTP", "TTIN", "IO"])
       expect(names).toContain(`SIG${name}`);
     for (const name of ["KILL", "STOP", "CHLD", "PIPE", "URG", "WINCH", "SEGV"])
       expect(names).not.toContain(`SIG${name}`);
-    const plain = source();
-    forwardSignals(libc, plain, -1, { terminal: false, failed: failNever });
+    const plain = new EventEmitter();
+    holdSignals(plain, { terminal: false });
     expect(plain.eventNames()).toContain("SIGWINCH");
   });
   test("the engine lets all of them be handled", () => {
-    const stop = forwardSignals(libc, process, -1, { terminal: false, failed: failNever });
-    stop();
+    holdSignals(process, { terminal: false }).release();
   });
 });
 

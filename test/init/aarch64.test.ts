@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
+import { finish } from "../../src/host/conversation.ts";
+import { discussExecution } from "../../src/host/execution.ts";
 import { closeFd } from "../../src/host/fd.ts";
-import { awaitExecution, closeSession, openSession, runBatch, type Session } from "../../src/host/session.ts";
+import { closeSession, openSession, runBatch, type Session } from "../../src/host/session.ts";
 import { openSocketPair } from "../../src/host/unix-socket.ts";
 import { AT_FDCWD, load, openFlags, openHow, PlanBuilder } from "../../src/plan/build.ts";
 import type { InitStep } from "../../src/plan/step.ts";
@@ -121,7 +123,7 @@ describe.skipIf(!compiler)("init for aarch64", () => {
         const strings = (values: readonly string[]) => ({ kind: "strings", values }) as const;
         p.call("close_range", [3, 0xffffffff, 4], { tolerate: ["ENOSYS"] });
         p.call("execve", ["/nonexistent", strings(["x"]), strings([])]);
-        expect(() => awaitExecution(session, p.build().steps as InitStep[], () => {})).toThrow(
+        expect(() => finish(discussExecution(session, p.build().steps as InitStep[], () => {}))).toThrow(
           "no such file or directory",
         );
       });
