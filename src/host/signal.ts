@@ -1,6 +1,7 @@
 // Signals to processes that are not children of this one, by pidfd: a number that was reused is never hit.
 import type { Libc } from "../../native-bindings/libc.ts";
 import { SyscallError } from "../errors.ts";
+import { limitPoll } from "./poll-timeout.ts";
 import { isProcessAlive } from "./process-stat.ts";
 
 const ESRCH = 3;
@@ -42,10 +43,10 @@ export function waitForEnd(libc: Libc, pidfd: number, timeoutMs: number): boolea
   new Int32Array(fds.buffer)[0] = pidfd;
   fds[2] = POLLIN;
   for (;;) {
-    const left = Math.max(0, deadline - Date.now());
-    const ready = libc.poll(new Uint8Array(fds.buffer), 1, left);
+    const ready = libc.poll(new Uint8Array(fds.buffer), 1, limitPoll(deadline));
     if (ready > 0) return true;
-    if (ready === 0) return false;
+    if (ready === 0 && Date.now() >= deadline) return false;
+    if (ready === 0) continue;
     const errno = libc.errno();
     if (errno !== EINTR) throw new SyscallError("", "poll(pidfd)", errno);
   }

@@ -8,6 +8,7 @@ import type { Batch } from "../plan/wire.ts";
 import { sendAll } from "./init-socket.ts";
 import { killTree } from "./kill-tree.ts";
 import { readSome, setNonBlocking, writeSome } from "./pipe.ts";
+import { limitPoll } from "./poll-timeout.ts";
 import { decodePollFds, encodePollFds, POLLIN, POLLOUT } from "./poller.ts";
 import { reapChild } from "./process.ts";
 import { encodeSteps, type Session } from "./session.ts";
@@ -131,15 +132,14 @@ function openChild(session: Session, pid: number): number {
 function waitForHook(hook: Watched, deadline: number | undefined): boolean {
   const { libc, socket } = hook.session.init;
   for (;;) {
-    const left = deadline === undefined ? -1 : Math.max(0, deadline - Date.now());
     const fds = encodePollFds([
       { fd: hook.isInit ? socket : -1, events: POLLIN },
       { fd: hook.pidfd, events: POLLIN },
       { fd: hook.state ? hook.streams.input : -1, events: POLLOUT },
       ...hook.outputs.map(({ fd }) => ({ fd, events: POLLIN })),
     ]);
-    const count = libc.poll(fds, 5, left);
-    if (count === 0) return false;
+    const count = libc.poll(fds, 5, limitPoll(deadline));
+    if (count === 0 && deadline !== undefined && Date.now() >= deadline) return false;
     if (count < 0) {
       if (libc.errno() === EINTR) continue;
       throw new TsruncError(`poll(): errno ${libc.errno()}`);

@@ -113,6 +113,10 @@ describe("a failure is told in runc's words", () => {
 });
 
 describe("a timeout", () => {
+  test("may be longer than what poll(2) can wait", () => {
+    // 2^32 milliseconds and 0.7 seconds.
+    expect(run(sh("sleep 1", { timeout: 4294968 })).error).toBeUndefined();
+  });
   /** Pids that a script has written, one a line, as far as they still run. */
   const alive = (name: string): string[] =>
     read(name)
