@@ -127,7 +127,7 @@ static void send_report(int fd, struct batch *b, uint16_t type, uint32_t index, 
   uint32_t words = b->header.out_length / 8;
   while (words > 0 && data[words - 1] == 0) words--;
   for (uint32_t i = 0; i < words; i++) out[i] = data[i];
-  *r = (struct report){MAGIC_REPORT, type, (uint16_t)b->header.number, index, error, b->header.steps, 8 * words};
+  *r = (struct report){MAGIC_REPORT, type, (uint16_t)index, b->header.number, error, b->header.steps, 8 * words};
   send_all(fd, (char *)r, sizeof *r + 8u * b->header.steps + 8u * words);
 }
 
@@ -136,7 +136,7 @@ static void send_report(int fd, struct batch *b, uint16_t type, uint32_t index, 
 static long fork_step(int fd, struct batch *b, uint32_t index, uint64_t args, uint64_t size) {
   long pid = call3(435 /* clone3 on every architecture */, (long)args, (long)size, 0);
   if (pid <= 0) return pid;
-  struct report r = {MAGIC_REPORT, REPORT_FORKED, (uint16_t)b->header.number, index, (int32_t)pid, 0, 0};
+  struct report r = {MAGIC_REPORT, REPORT_FORKED, (uint16_t)index, b->header.number, (int32_t)pid, 0, 0};
   send_all(fd, (char *)&r, sizeof r);
   leave(0);
 }

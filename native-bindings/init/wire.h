@@ -4,7 +4,7 @@
 
 #define MAGIC_BATCH 0x42525354u  // "TSRB"
 #define MAGIC_REPORT 0x52525354u // "TSRR"
-#define MAX_STEPS 16384u
+#define MAX_STEPS 16384u // a report has 16 bits for the index of a step
 #define MAX_DATA (64u << 20)
 
 enum { KIND_IMMEDIATE, KIND_DATA, KIND_RESULT, KIND_LOAD32, KIND_LOAD64, KIND_EACH_BIT };
@@ -29,8 +29,8 @@ struct step {
 };
 struct report {
   uint32_t magic;
-  uint16_t type, batch;
-  uint32_t index;
+  uint16_t type, index;
+  uint32_t batch;
   int32_t error;
   uint32_t results, out_length;
 };

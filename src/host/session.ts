@@ -4,7 +4,8 @@ import type { Architecture } from "../linux/syscalls.ts";
 import { stepError } from "../plan/print.ts";
 import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/report.ts";
 import type { HostStep, InitStep, OutBuffer, Plan, Step } from "../plan/step.ts";
-import { type Batch, encodeBatch, numberBatch } from "../plan/wire.ts";
+import { type Batch, encodeBatch } from "../plan/wire.ts";
+import { type BatchLog, findReportedStep, logBatch, openBatchLog } from "./batch-log.ts";
 import { type Conversation, finish } from "./conversation.ts";
 import { closeFd, setReceiveTimeout } from "./fd.ts";
 import { BATCH_TIMEOUT_MS, receive, sendAll } from "./init-socket.ts";
@@ -16,6 +17,7 @@ import { reapChild } from "./process.ts";
 type Perform = (step: HostStep) => void;
 
 interface SentBatch {
+  readonly number: number;
   readonly batch: Batch;
   readonly steps: readonly InitStep[];
   /** Index of the first step in its plan. */
@@ -35,9 +37,8 @@ export interface Session {
   readonly outputs: Map<OutBuffer, Uint8Array>;
   /** Pid (on the host) of the process that the fork step made; 0 before. */
   pid: number;
-  /** Every batch that was sent; its index is its number. */
-  readonly sent: SentBatch[];
-  /** The last of them, if its answer has not been waited for yet. */
+  readonly log: BatchLog;
+  /** The last batch, if its answer has not been waited for yet. */
   unanswered: SentBatch | undefined;
   /** Instead of running a step, fail it with an errno: for tests. */
   readonly injectFailure?: (step: Step, index: number) => number | undefined;
@@ -55,7 +56,7 @@ export function openSession(
     results: new Map(),
     outputs: new Map(),
     pid: 0,
-    sent: [],
+    log: openBatchLog(),
     unanswered: undefined,
     ...(injectFailure ? { injectFailure } : {}),
   };
@@ -129,10 +130,9 @@ function sendBatch(
   attempt = 1,
 ): void {
   const batch = encodeSteps(session, steps, first);
-  numberBatch(batch, session.sent.length);
+  const number = logBatch(session.log, batch, steps, first);
   sendAll(session, batch.bytes);
-  session.unanswered = { batch, steps, first, attempt, perform };
-  session.sent.push(session.unanswered);
+  session.unanswered = { number, batch, steps, first, attempt, perform };
 }
 
 /** Waits for the answer to a batch that was sent, if there is one. Throws the error of the step that failed. */
@@ -150,7 +150,7 @@ function* takeAnswers(session: Session): Conversation {
 
 /** After a failure that may pass, sends the rest of the batch again. */
 function* takeAnswerTo(session: Session, sent: SentBatch): Conversation {
-  const { batch, steps, first, attempt, perform } = sent;
+  const { number, batch, steps, first, attempt, perform } = sent;
   const { fork } = batch;
   let hasPid = false;
   const takeFork = (header: ReportHeader): void => {
@@ -166,12 +166,9 @@ function* takeAnswerTo(session: Session, sent: SentBatch): Conversation {
     header = decodeReportHeader(receive(session, REPORT_SIZE));
   }
   const rest = receive(session, 8 * header.resultCount + header.outLength);
-  const told = session.sent[header.batch];
-  if (told !== undefined && told.batch !== batch) {
-    // A process that an earlier batch has made has failed. Init waits for it in the one that is unanswered.
-    const failed = told.batch.planIndex[header.index] as number;
-    throw stepError(told.steps[failed - told.first] as InitStep, header.value);
-  }
+  // A process that an earlier batch has made has failed. Init waits for it in the one that is unanswered.
+  if (header.batch !== number)
+    throw stepError(findReportedStep(session.log, header.batch, header.index), header.value);
   takeResults(session, batch, header.index, rest, header.resultCount);
   const index = header.type === "done" ? first + steps.length : (batch.planIndex[header.index] as number);
   // Parent and child report on their own: the child may be done, or have failed, before its pid is told.

@@ -5,10 +5,10 @@ export const REPORT_TYPES = ["done", "failed", "forked", "listening"] as const;
 
 export interface ReportHeader {
   readonly type: (typeof REPORT_TYPES)[number];
-  /** Number of the batch that it is about. */
-  readonly batch: number;
   /** Index of init's step that failed or forked; the number of steps after success. */
   readonly index: number;
+  /** Number of the batch that it is about. */
+  readonly batch: number;
   /** errno of a failed step; pid of a fork. */
   readonly value: number;
   readonly resultCount: number;
@@ -22,8 +22,8 @@ export function decodeReportHeader(bytes: Uint8Array): ReportHeader {
   if (view.getUint32(0, true) !== MAGIC_REPORT || type === undefined) throw new Error("init sent no report");
   return {
     type,
-    batch: view.getUint16(6, true),
-    index: view.getUint32(8, true),
+    index: view.getUint16(6, true),
+    batch: view.getUint32(8, true),
     value: view.getInt32(12, true),
     resultCount: view.getUint32(16, true),
     outLength: view.getUint32(20, true),

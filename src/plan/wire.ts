@@ -9,7 +9,7 @@
 //           u16 errnos[4], u64 arguments[6]
 //           relocations: u32 offsets in the data where the data's address is added; padded to 8 bytes
 //           data; the out area if it is sent. Offsets in the data go on into the out area.
-//   report: u32 magic "TSRR", u16 type (0 done, 1 failed, 2 forked, 3 listening), u16 number of the batch, u32 index,
+//   report: u32 magic "TSRR", u16 type (0 done, 1 failed, 2 forked, 3 listening), u16 index, u32 number of the batch,
 //           i32 errno (forked: pid), u32 number of results, length of the out area without the zeros at its end;
 //           i64 results; that part of the out area
 //           Type 3 is no answer of init's own: a plan sends it in the middle of a batch, with descriptors

@@ -117,6 +117,14 @@ describe.skipIf(!compiler)("init for aarch64", () => {
       expect(value.get(1)).toBe(0n);
     });
 
+    test("the number of a batch has 32 bits", async () => {
+      await withEmulated((session) => {
+        session.log.count = 0xffff_fffe;
+        for (let i = 0; i < 2; i++) run(session, (p) => void p.call("getpid", []));
+        expect(session.log.count).toBe(0x1_0000_0000);
+      });
+    });
+
     test("ends in execve", async () => {
       await withEmulated((session) => {
         const p = new PlanBuilder();

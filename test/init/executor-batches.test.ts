@@ -121,7 +121,7 @@ function exchange(
   libc.close(socket);
   const status = reapChild(libc, launcherPid);
   return {
-    report: got === REPORT_SIZE ? new DataView(report.buffer).getUint32(4, true) : undefined,
+    report: got === REPORT_SIZE ? new DataView(report.buffer).getUint16(4, true) : undefined,
     status: status === undefined ? undefined : status >> 8,
   };
 }
