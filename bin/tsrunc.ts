@@ -1,6 +1,5 @@
 // Entry point: gives the state of this process to the command line and exits with its answer. Nothing else in tsrunc
 // exits the process.
-import { realpathSync } from "node:fs";
 import { main } from "../src/cli/main.ts";
 import { writeText } from "../src/cli/output.ts";
 
@@ -14,7 +13,9 @@ const status = await main({
   euid: process.geteuid?.() ?? 0,
   egid: process.getegid?.() ?? 0,
   parentPid: process.ppid,
-  execPath: realpathSync(process.execPath),
+  execPath: process.execPath,
   write: writeText,
+  // Not imported: most commands have nothing to say.
+  isTerminal: (fd) => process.getBuiltinModule("node:tty").isatty(fd),
 });
 process.exit(status);

@@ -18,6 +18,7 @@ export interface ProcessState {
   readonly execPath: string;
   /** Writes a text to stdout (1) or stderr (2). */
   readonly write: (fd: 1 | 2, text: string) => void;
+  readonly isTerminal: (fd: 1 | 2) => boolean;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { ExecOptions } from "../container/options.ts";
 import { UsageError } from "../errors.ts";
 import { CONTAINER_ID, type CommandDefinition, getId, type Invocation } from "./command.ts";
 import { parseId, parseUser } from "./exec-user.ts";
-import { getList, getText, hasFlag, type OptionSpec, pickText } from "./option.ts";
+import { getList, getText, hasFlag, type OptionSpec, type OptionValues, pickText } from "./option.ts";
 import { PIPE_OPTIONS, PRESERVE_FDS, readPipeOptions, readPreserveFds } from "./process-options.ts";
 
 const OPTIONS: readonly OptionSpec[] = [
@@ -50,8 +50,8 @@ function readExecOptions(invocation: Invocation): ExecOptions {
     id: getId(invocation),
     ...pickText(options, "process", "processFile"),
     args,
-    ...pickText(options, "cwd", "cwd"),
-    env: getList(options, "env"),
+    ...readCwd(options),
+    env: getList(options, "env").map(checkVariable),
     tty: hasFlag(options, "tty"),
     ...(user === undefined ? {} : { user: parseUser(user) }),
     additionalGids: getList(options, "additional-gids").map((gid) => parseId(gid, "group")),
@@ -65,4 +65,17 @@ function readExecOptions(invocation: Invocation): ExecOptions {
     ignorePaused: hasFlag(options, "ignore-paused"),
     cgroup: getList(options, "cgroup"),
   };
+}
+
+function readCwd(options: OptionValues): { readonly cwd?: string } {
+  const cwd = getText(options, "cwd");
+  if (!cwd) return {};
+  if (!cwd.startsWith("/"))
+    throw new UsageError(`--cwd must be an absolute path, not ${JSON.stringify(cwd)}`);
+  return { cwd };
+}
+
+function checkVariable(text: string): string {
+  if (text.indexOf("=") > 0) return text;
+  throw new UsageError(`--env must be NAME=VALUE, not ${JSON.stringify(text)}`);
 }

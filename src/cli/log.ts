@@ -2,7 +2,7 @@
 // stderr.
 import { closeSync, constants, openSync } from "node:fs";
 import type { Log } from "../context.ts";
-import { messageOf, TsruncError } from "../errors.ts";
+import { toSyscallError } from "../errors.ts";
 import { showControls, writeText } from "./output.ts";
 
 const LEVELS = ["error", "warning", "info", "debug"] as const;
@@ -19,6 +19,8 @@ export interface LogOptions {
   readonly elapsed: () => number;
   /** Writes to stderr. */
   readonly writeError: (text: string) => void;
+  /** Whether stderr is a terminal: then a person reads it, not a program. */
+  readonly isTerminal: () => boolean;
 }
 
 export interface CommandLog extends Log {
@@ -47,12 +49,15 @@ export function createLog(options: LogOptions): CommandLog {
   // only object: the warnings before it become a member of it. Without an error they follow at the end.
   const holdsBack = format === "json" && file !== undefined && level !== "debug";
   let held: Entry[] = [];
+  const isPlain = (): boolean => file === undefined && format === "text" && options.isTerminal();
+  const formatOne = (entry: Entry, before: readonly Entry[] = []): string =>
+    isPlain() ? formatPlain(entry) : formatEntry(format, entry, before);
   const add = (entryLevel: LogLevel, message: string): void => {
     if (LEVELS.indexOf(entryLevel) > LEVELS.indexOf(level)) return;
     const ms = entryLevel === "debug" ? { ms: Number(elapsed().toFixed(2)) } : {};
     const entry = { level: entryLevel, message: shorten(message), time: formatTime(now()), ...ms };
     if (holdsBack && entryLevel !== "error") held.push(entry);
-    else write(formatEntry(format, entry));
+    else write(formatOne(entry));
   };
   return {
     debug: (message) => add("debug", message),
@@ -61,7 +66,7 @@ export function createLog(options: LogOptions): CommandLog {
     error: (message) => add("error", message),
     fail(message) {
       const entry = { level: "error" as const, message: shorten(message), time: formatTime(now()) };
-      write(formatEntry(format, entry, held));
+      write(formatOne(entry, held));
       held = [];
       if (file !== undefined) options.writeError(`${showControls(entry.message)}\n`);
     },
@@ -89,6 +94,13 @@ function formatEntry(format: LogFormat, entry: Entry, before: readonly Entry[] =
   return `${JSON.stringify(warnings.length === 0 ? object : { ...object, warnings })}\n`;
 }
 
+/** For a person at a terminal: the message as it is, with its level unless that is what is expected. */
+function formatPlain({ level, message, ms }: Entry): string {
+  const before = level === "error" || level === "info" ? "" : `${level}: `;
+  const after = ms === undefined ? "" : ` (${ms} ms)`;
+  return `${before}${showControls(message)}${after}\n`;
+}
+
 /** logrus leaves a plain word without quotes. */
 function quoteText(message: string): string {
   return /^[A-Za-z0-9\-._/@^+]+$/.test(message) ? message : showControls(JSON.stringify(message));
@@ -107,7 +119,7 @@ function appendText(file: string, text: string): void {
   try {
     fd = openSync(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o644);
   } catch (error) {
-    throw new TsruncError(`log file: ${messageOf(error)}`);
+    throw toSyscallError(error, "log file", `open ${file}`);
   }
   writeText(fd, text);
   closeSync(fd);

@@ -14,9 +14,13 @@ const STATUS_UNKNOWN_COMMAND = 3;
 /** Runs a command line and gives the exit status. */
 export async function main(state: ProcessState): Promise<number> {
   const writeError = (text: string): void => state.write(2, text);
-  const now = (): Date => new Date();
-  const elapsed = (): number => performance.now();
-  let log = createLog({ format: "text", level: "info", now, elapsed, writeError });
+  const sinks = {
+    now: (): Date => new Date(),
+    elapsed: (): number => performance.now(),
+    writeError,
+    isTerminal: () => state.isTerminal(2),
+  };
+  let log = createLog({ format: "text", level: "info", ...sinks });
   let debug = false;
   try {
     const parsed = await parse(state, PROGRAM, state.argv);
@@ -25,10 +29,10 @@ export async function main(state: ProcessState): Promise<number> {
     debug = options.debug;
     if (options.version) return print(state, formatVersion());
     const { logFormat: format, logLevel: level } = options;
-    log = createLog({ format, level, now, elapsed, writeError });
+    log = createLog({ format, level, ...sinks });
     if (options.logFile !== undefined) {
       const { resolve } = await import("node:path");
-      log = createLog({ file: resolve(state.cwd, options.logFile), format, level, now, elapsed, writeError });
+      log = createLog({ file: resolve(state.cwd, options.logFile), format, level, ...sinks });
     }
     const [name, ...argv] = parsed.args;
     if (name === undefined) return print(state, await formatProgramHelp());

@@ -72,6 +72,6 @@ async function readChange({ ctx, options }: Invocation) {
     const text = readFileSync(file === "-" ? ctx.stdio[0] : resolve(ctx.cwd, file), "utf8");
     return parseResources(text, name);
   } catch (error) {
-    throw describeFsError(`open ${name}`, error);
+    throw describeFsError("read the resources", error);
   }
 }

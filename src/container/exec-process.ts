@@ -17,7 +17,7 @@ export function describeProcess(
     try {
       return parseProcess(readFileSync(path, "utf8"), options.processFile);
     } catch (error) {
-      throw describeFsError(`open ${path}`, error);
+      throw describeFsError("read the process", error);
     }
   }
   const base = config.process;

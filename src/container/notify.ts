@@ -4,12 +4,15 @@ import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { loadLibc } from "../../native-bindings/libc.ts";
 import type { Context } from "../context.ts";
+import { SyscallError } from "../errors.ts";
 import { type NotifyProxy, openNotifyProxy } from "../host/sd-notify.ts";
 import { openProcess } from "../host/signal.ts";
 import type { RunnableConfig } from "../spec/config.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 import { describeFsError } from "./store.ts";
 
+const ENOENT = 2;
+const ECONNREFUSED = 111;
 const NAME = "notify.sock";
 const DESTINATION = "/run/notify";
 /** What the container's process finds in its environment. */
@@ -43,7 +46,14 @@ export function openProxy(ctx: Context, { id }: ContainerRecord): NotifyProxy | 
   const host = ctx.env.NOTIFY_SOCKET;
   const { notify } = containerPaths(ctx.root, id);
   if (!host || !existsSync(notify)) return undefined;
-  return openNotifyProxy(loadLibc(ctx.installDir), join(notify, NAME), host);
+  try {
+    return openNotifyProxy(loadLibc(ctx.installDir), join(notify, NAME), host);
+  } catch (error) {
+    // The variable outlives the service manager's socket, for example in a chroot.
+    if (!(error instanceof SyscallError) || ![ENOENT, ECONNREFUSED].includes(error.errno)) throw error;
+    ctx.log.warn(`${error.message}: nobody is told when the container is ready`);
+    return undefined;
+  }
 }
 
 /** Waits until the container is ready or its process has ended, however long that takes. */

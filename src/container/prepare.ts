@@ -1,5 +1,5 @@
 // What `create`, `run` and `plan` know before anything is made.
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readCgroupLayout } from "../cgroup/layout.ts";
 import { listCgroupMounts } from "../cgroup/mounts.ts";
@@ -48,7 +48,7 @@ export interface Prepared {
 /** Reads and checks the bundle. Throws ConfigError and TsruncError; makes nothing. */
 export function prepareContainer(ctx: Context, options: CreateOptions): Prepared {
   checkId(options.id);
-  const bundle = resolve(ctx.cwd, options.bundle);
+  const bundle = findBundle(ctx, options);
   const text = readConfigFile(join(bundle, options.configFile));
   const config = addNotifyMount(ctx, options.id, parseConfig(text, { requireProcess: true }));
   ctx.log.debug("config.json is read and checked");
@@ -97,11 +97,21 @@ function countListenFds({ env }: Pick<Context, "env">): number {
   return /^\d{1,9}$/.test(env.LISTEN_FDS ?? "") ? Number(env.LISTEN_FDS) : 0;
 }
 
+/** Without symbolic links, which may lead elsewhere later. What is wrong with it is told when its config is read. */
+function findBundle(ctx: Context, options: CreateOptions): string {
+  const path = resolve(ctx.cwd, options.bundle);
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
 function readConfigFile(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw describeFsError(`open ${path}`, error);
+    throw describeFsError("read the bundle's configuration", error);
   }
 }
 

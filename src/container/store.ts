@@ -23,7 +23,8 @@ const MAX_ID_BYTES = 255;
 /** Throws unless the text can be a container's id: `[A-Za-z0-9_+.-]+`, not `.` or `..`. */
 export function checkId(id: string): void {
   if (isId(id)) return;
-  throw new TsruncError(phrases.invalidId);
+  const isLong = id.length > MAX_ID_BYTES;
+  throw new TsruncError(`${phrases.invalidId}${isLong ? `: longer than ${MAX_ID_BYTES} bytes` : ""}`);
 }
 
 function isId(id: string): boolean {

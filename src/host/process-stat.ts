@@ -1,5 +1,6 @@
 // What /proc says about a process that need not be a child of this one.
 import { readFileSync } from "node:fs";
+import { toSyscallError } from "../errors.ts";
 
 export interface ProcessStat {
   /** One letter, for example `Z` for a zombie: proc_pid_stat(5), field 3. */
@@ -10,13 +11,16 @@ export interface ProcessStat {
   readonly startTime: string;
 }
 
-/** Reads /proc/PID/stat; undefined if there is no such process. */
+/** Reads /proc/PID/stat; undefined if there is no such process. Throws SyscallError where that cannot be known. */
 export function readProcessStat(pid: number | "self"): ProcessStat | undefined {
+  const path = `/proc/${pid}/stat`;
   let text: string;
   try {
-    text = readFileSync(`/proc/${pid}/stat`, "utf8");
-  } catch {
-    return undefined; // ENOENT, or ESRCH when it ends while it is read
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH") return undefined; // ESRCH: it ends while it is read
+    throw toSyscallError(error, "", `open("${path}")`);
   }
   return parseProcessStat(text);
 }
@@ -34,7 +38,7 @@ export function isRunning({ state, threads }: ProcessStat): boolean {
   return state !== "X" && (state !== "Z" || threads > 1);
 }
 
-/** Whether the process that had this start time still runs; a zombie does not. */
+/** Whether the process that had this start time still runs; a zombie does not. Throws as {@link readProcessStat}. */
 export function isProcessAlive(pid: number, startTime: string): boolean {
   if (pid <= 0) return false;
   const stat = readProcessStat(pid);

@@ -15,7 +15,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function open(format: LogFormat, toFile: boolean, level: LogLevel = "info"): ReturnType<typeof createLog> {
+function open(
+  format: LogFormat,
+  toFile: boolean,
+  level: LogLevel = "info",
+  isTerminal = false,
+): ReturnType<typeof createLog> {
   return createLog({
     format,
     level,
@@ -25,6 +30,7 @@ function open(format: LogFormat, toFile: boolean, level: LogLevel = "info"): Ret
     writeError: (text) => {
       stderr += text;
     },
+    isTerminal: () => isTerminal,
   });
 }
 
@@ -38,6 +44,19 @@ describe("to stderr", () => {
     expect(stderr).toBe(
       'time="2026-01-02T03:04:05Z" level=warning msg="one\\ttwo"\ntime="2026-01-02T03:04:05Z" level=error msg=word\n',
     );
+  });
+
+  test("a terminal has the plain messages, which cannot steer it", () => {
+    const log = open("text", false, "debug", true);
+    log.debug("made");
+    log.warn("one\u001b[2J");
+    log.fail('open "/x"');
+    expect(stderr).toBe('debug: made (12.35 ms)\nwarning: one\\x1b[2J\nopen "/x"\n');
+  });
+
+  test("json is what was asked for, on a terminal too", () => {
+    open("json", false, "info", true).fail("word");
+    expect(stderr).toBe('{"level":"error","msg":"word","time":"2026-01-02T03:04:05Z"}\n');
   });
 
   test("json, once", () => {

@@ -32,6 +32,7 @@ async function run(...argv: readonly string[]): Promise<Outcome> {
     write: (fd, text) => {
       output[fd] += text;
     },
+    isTerminal: () => false,
   });
   return { status, stdout: output[1], stderr: output[2] };
 }
@@ -110,6 +111,14 @@ describe("what is wrong with the command line", () => {
     ["--root /../ list", "must not be /"],
     ["list --format yaml", "invalid format option: yaml"],
     ["kill a FOO", 'unknown signal \\"FOO\\"'],
+    ["kill a 65", 'unknown signal \\"65\\"'],
+    ["--log /nope/x list", "log file: open /nope/x: no such file or directory"],
+    [`state ${"x".repeat(256)}`, "invalid container ID format: longer than 255 bytes"],
+    [
+      "run --bundle /nope a",
+      "read the bundle's configuration: open /nope/config.json: no such file or directory",
+    ],
+    ["update --resources /nope a", "read the resources: open /nope: no such file or directory"],
   ];
   for (const [argv, message] of values) {
     test(argv, async () => {
@@ -123,6 +132,9 @@ describe("what is wrong with the command line", () => {
     for (const argv of [
       ["exec", "-u", "4294967296", "a", "true"],
       ["exec", "a"],
+      ["exec", "--cwd", "etc", "a", "true"],
+      ["exec", "--env", "FOO", "a", "true"],
+      ["exec", "--env", "=x", "a", "true"],
       ["exec", "--apparmor", "p", "a", "true"],
       ["exec", "--cgroup", "x", "a", "true"],
       ["--root", root(), "exec", "a", "true"],
