@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import type { Context } from "../context.ts";
-import { phrases, TsruncError } from "../errors.ts";
+import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { errnoText } from "../linux/errno.ts";
 import { type ContainerRecord, containerPaths } from "./record.ts";
 
@@ -39,7 +39,7 @@ export function createContainerDir(ctx: Rooted, id: string): string {
   try {
     if (mkdirSync(ctx.root, { recursive: true, mode: 0o711 }) !== undefined) chmodSync(ctx.root, 0o711);
   } catch (error) {
-    throw describeFsError("containers' root", error);
+    throw describeRootError(error);
   }
   try {
     mkdirSync(dir, { mode: 0o700 });
@@ -167,8 +167,14 @@ export function listIds(ctx: Rooted): string[] | undefined {
     return readdirSync(ctx.root).filter(isId).sort();
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
-    throw describeFsError("containers' root", error);
+    throw describeRootError(error);
   }
+}
+
+function describeRootError(error: unknown): unknown {
+  const described = describeFsError("containers' root", error);
+  if (codeOf(error) !== "EACCES") return described;
+  return new TsruncError(`${messageOf(described)} (an ordinary user sets XDG_RUNTIME_DIR, or --root)`);
 }
 
 /** `ENOENT` and the like of an error that node:fs threw; undefined for any other. */
