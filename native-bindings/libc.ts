@@ -28,6 +28,7 @@ export interface Libc {
   readonly prctl: KoffiFunc<(option: number, a: number, b: number, c: number, d: number) => number>;
   readonly prlimit64: KoffiFunc<(pid: number, resource: number, set: Bytes, old: Bytes) => number>;
   readonly kill: KoffiFunc<(pid: number, signal: number) => number>;
+  readonly sigaction: KoffiFunc<(signal: number, action: Uint8Array, old: null) => number>;
   readonly bpf: (command: number, attr: Uint8Array, size: number) => number;
   readonly pidfd_open: (pid: number, flags: number) => number;
   readonly pidfd_send_signal: (pidfd: number, signal: number, info: null, flags: number) => number;
@@ -40,6 +41,8 @@ export interface Libc {
   readonly pipe2: KoffiFunc<(fds: Uint8Array, flags: number) => number>;
   readonly fcntl: KoffiFunc<(fd: number, command: number, value: number) => number>;
   readonly poll: KoffiFunc<(fds: Uint8Array, count: number, timeoutMs: number) => number>;
+  readonly epoll_create1: KoffiFunc<(flags: number) => number>;
+  readonly epoll_ctl: KoffiFunc<(epoll: number, operation: number, fd: number, event: Uint8Array) => number>;
   readonly eventfd: KoffiFunc<(initial: number, flags: number) => number>;
   readonly memfd_create: KoffiFunc<(name: string, flags: number) => number>;
   readonly ioctl: (fd: number, request: number, argument: Bytes) => number;
@@ -56,6 +59,8 @@ export interface Libc {
   readonly setsockopt: KoffiFunc<
     (fd: number, level: number, name: number, value: Uint8Array, length: number) => number
   >;
+  /** Address of a function or variable of the C library. */
+  readonly symbol: (name: string) => bigint;
   /** Address of a buffer's memory, for structures that hold pointers. The buffer must outlive its use. */
   readonly address: (buffer: Uint8Array) => bigint;
 }
@@ -94,6 +99,7 @@ export function loadLibc(installDir: string): Libc {
     prctl: bind("int prctl(int, ulong, ulong, ulong, ulong)"),
     prlimit64: bind("int prlimit64(int, int, void *, void *)"),
     kill: bind("int kill(int, int)"),
+    sigaction: bind("int sigaction(int, const void *, void *)"),
     bpf: (command, attr, size) => bpf(process.arch === "arm64" ? 280 : 321, command, attr, size),
     pidfd_open: (pid, flags) => syscall2(434, pid, flags),
     pidfd_send_signal: (pidfd, signal, info, flags) => syscall4(424, pidfd, signal, info, flags),
@@ -105,6 +111,8 @@ export function loadLibc(installDir: string): Libc {
     pipe2: bind("int pipe2(void *, int)"),
     fcntl: bind("int fcntl(int, int, long)"),
     poll: bind("int poll(void *, ulong, int)"),
+    epoll_create1: bind("int epoll_create1(int)"),
+    epoll_ctl: bind("int epoll_ctl(int, int, int, void *)"),
     eventfd: bind("int eventfd(uint, int)"),
     memfd_create: bind("int memfd_create(const char *, uint)"),
     ioctl,
@@ -118,6 +126,7 @@ export function loadLibc(installDir: string): Libc {
     sendmsg: bind("long sendmsg(int, const void *, int)"),
     recvmsg: bind("long recvmsg(int, void *, int)"),
     setsockopt: bind("int setsockopt(int, int, int, const void *, uint)"),
+    symbol: (name) => lib.symbol(name) as bigint,
     address: (buffer) => koffi.address(buffer),
   };
   bindings.set(installDir, libc);

@@ -4,6 +4,7 @@ import { CONTAINER_ID, type CommandDefinition, getId, type Invocation } from "./
 import { parseId, parseUser } from "./exec-user.ts";
 import { getList, getText, hasFlag, type OptionSpec, type OptionValues, pickText } from "./option.ts";
 import { PIPE_OPTIONS, PRESERVE_FDS, readPipeOptions, readPreserveFds } from "./process-options.ts";
+import { processSignals } from "./signals.ts";
 
 const OPTIONS: readonly OptionSpec[] = [
   { name: "process", short: "p", kind: "text", value: "file", help: "a process object of config.json" },
@@ -37,7 +38,7 @@ export const command: CommandDefinition = {
   run: async (invocation) => {
     const options = readExecOptions(invocation);
     const { execContainer } = await import("../container/making.ts");
-    return await execContainer(invocation.ctx, options, process);
+    return await execContainer(invocation.ctx, options, processSignals);
   },
 };
 

@@ -1,6 +1,7 @@
 import { CONTAINER_ID, type CommandDefinition } from "./command.ts";
 import { hasFlag } from "./option.ts";
 import { CREATE_OPTIONS, readCreateOptions } from "./process-options.ts";
+import { processSignals } from "./signals.ts";
 
 export const command: CommandDefinition = {
   usage: CONTAINER_ID,
@@ -26,6 +27,6 @@ export const command: CommandDefinition = {
       noSubreaper: hasFlag(options, "no-subreaper"),
     };
     const { runContainer } = await import("../container/making.ts");
-    return await runContainer(invocation.ctx, runOptions, process);
+    return await runContainer(invocation.ctx, runOptions, processSignals);
   },
 };

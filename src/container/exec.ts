@@ -108,7 +108,7 @@ async function execForeground(
   const poller = openPoller(libc, (error) => ctx.log.error(error.message));
   let terminal: AttachedTerminal | undefined;
   let pidfd: number | undefined;
-  const held = holdSignals(signals, { terminal: process.terminal === true });
+  const held = holdSignals(libc, signals, { terminal: process.terminal === true });
   try {
     // Before its first instruction: the terminal has the caller's size, and adds no carriage returns.
     const beforeStart = (): void => {
@@ -122,7 +122,7 @@ async function execForeground(
     const pid = await startExec(ctx, record, config, process, options, caller);
     pidfd = openPidfd(libc, pid);
     if (pidfd === undefined) throw new TsruncError(`process ${pid} is gone`);
-    held.forward(libc, pidfd, (error) => ctx.log.warn(messageOf(error)));
+    held.forward(pidfd, poller, (error) => ctx.log.warn(messageOf(error)));
     const status = exitStatus(await waitForExit(libc, poller, pid, pidfd));
     await terminal?.done();
     return status;

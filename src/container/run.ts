@@ -70,7 +70,7 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
   let pidfd: number | undefined;
   let ended: Promise<number> | undefined;
   // From here on a signal must not end this process: it would leave half a container.
-  const held = holdSignals(signals, { terminal: wantsTerminal });
+  const held = holdSignals(libc, signals, { terminal: wantsTerminal });
   const undo = [held.release];
   const start = async (record: ContainerRecord): Promise<void> => {
     pidfd = openPidfd(libc, record.pid);
@@ -79,7 +79,7 @@ async function runForeground(ctx: Context, options: RunOptions, signals: SignalS
     undo.push(reapOrphans(libc, signals, record.pid));
     ended = waitForExit(libc, poller, record.pid, pidfd);
     const proxy = await startCreated(ctx, record);
-    held.forward(libc, pidfd, (error) => ctx.log.warn(messageOf(error))); // not before: init itself would end of them
+    held.forward(pidfd, poller, (error) => ctx.log.warn(messageOf(error))); // not before: init itself would end of them
     if (proxy === undefined) return;
     undo.push(proxy.close);
     proxy.watch(poller, (error) => ctx.log.warn(messageOf(error)));

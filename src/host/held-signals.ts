@@ -1,6 +1,8 @@
 // The caller's signals while `run` and `exec` work: held until there is a process for them, then passed on to it.
 import type { Libc } from "../../native-bindings/libc.ts";
 import { SIGNALS } from "../linux/signals.ts";
+import type { Poller } from "./poller.ts";
+import { catchRealTimeSignals, ignoreRealTimeSignals } from "./real-time-signals.ts";
 import { sendSignal } from "./signal.ts";
 import type { SignalSource } from "./terminal.ts";
 
@@ -12,6 +14,9 @@ const NOT_FORWARDED = new Set(
   "KILL STOP CHLD PIPE URG ILL TRAP ABRT BUS FPE SEGV SYS PWR XFSZ STKFLT".split(" "),
 );
 
+/** To catch real-time signals takes some two hundred system calls, which a program that ends at once is spared. */
+const REAL_TIME_MS = 50;
+
 const ENDING = new Set(["HUP", "INT", "QUIT", "TERM"]);
 
 export interface HeldSignals {
@@ -19,7 +24,7 @@ export interface HeldSignals {
    * Passes the signals that have come, in their order, and all that come from now on, to the process of a pidfd. A process
    * that has ended gets none; other errors are given to `failed`.
    */
-  forward(libc: Libc, pidfd: number, failed: (error: unknown) => void): void;
+  forward(pidfd: number, poller: Poller, failed: (error: unknown) => void): void;
   /** Name of the first held signal that asks a program to end; undefined if there is none. */
   findEnding(): string | undefined;
   /** Gives the signals back their former effect. What was held and not forwarded is lost. */
@@ -29,9 +34,14 @@ export interface HeldSignals {
 /**
  * Takes the signals that end or change a process for another one, which need not exist yet: what comes before
  * {@link HeldSignals.forward} is held, and ends this process at no half-done step. `terminal`: SIGWINCH is left alone, since
- * the pty tells its size itself. The engine calls back only between two turns of its loop.
+ * the pty tells its size itself. The engine calls back only between two turns of its loop. Real-time signals are not held
+ * but ignored, until a moment after the process runs. Throws SyscallError.
  */
-export function holdSignals(signals: SignalSource, options: { readonly terminal: boolean }): HeldSignals {
+export function holdSignals(
+  libc: Libc,
+  signals: SignalSource,
+  options: { readonly terminal: boolean },
+): HeldSignals {
   const held: number[] = [];
   let take = (signal: number): void => void held.push(signal);
   const listeners = new Map<NodeJS.Signals, () => void>();
@@ -39,9 +49,12 @@ export function holdSignals(signals: SignalSource, options: { readonly terminal:
     if (NOT_FORWARDED.has(name) || (options.terminal && name === "WINCH")) continue;
     listeners.set(`SIG${name}` as NodeJS.Signals, () => take(i + 1));
   }
+  if (signals.takesRealTime) ignoreRealTimeSignals(libc);
   for (const [name, listener] of listeners) signals.on(name, listener);
+  let releaseRealTime = (): void => {};
+  let timer: ReturnType<typeof setTimeout> | undefined;
   return {
-    forward: (libc, pidfd, failed) => {
+    forward: (pidfd, poller, failed) => {
       take = (signal) => {
         try {
           sendSignal(libc, pidfd, signal);
@@ -50,9 +63,20 @@ export function holdSignals(signals: SignalSource, options: { readonly terminal:
         }
       };
       for (const signal of held.splice(0)) take(signal);
+      if (!signals.takesRealTime) return;
+      const catchRealTime = (): void => {
+        try {
+          releaseRealTime = catchRealTimeSignals(libc, poller, take);
+        } catch (error) {
+          failed(error); // they stay ignored
+        }
+      };
+      timer = setTimeout(catchRealTime, REAL_TIME_MS);
     },
     findEnding: () => held.map((signal) => SIGNALS[signal - 1] as string).find((name) => ENDING.has(name)),
     release: () => {
+      clearTimeout(timer);
+      releaseRealTime();
       for (const [name, listener] of listeners) signals.off(name, listener);
     },
   };

@@ -13,6 +13,8 @@ import { openRelay, type Relay } from "./relay.ts";
 export interface SignalSource {
   on(name: NodeJS.Signals, listener: () => void): unknown;
   off(name: NodeJS.Signals, listener: () => void): unknown;
+  /** Whether this process is the caller's alone: then its real-time signals, which have no listeners, are taken too. */
+  readonly takesRealTime?: boolean;
 }
 
 export interface AttachedTerminal {

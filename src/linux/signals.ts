@@ -14,8 +14,8 @@ export const SIGTERM = 15;
 export const SIGCONT = 18;
 
 /** First real-time signal that the C library leaves to programs, and the last one. */
-const RTMIN = 34;
-const RTMAX = 64;
+export const RTMIN = 34;
+export const RTMAX = 64;
 
 /**
  * Number of a signal given as a number or a name, in any case, with or without `SIG`; real-time signals are

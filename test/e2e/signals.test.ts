@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { dropNamespace } from "./config.ts";
-import { isPeer, openSandbox, type Started, waitFor } from "./harness.ts";
+import { isPeer, openSandbox, type Result, type Started, waitFor } from "./harness.ts";
 import { setHooks, sh } from "./hooks.ts";
 
 const box = openSandbox("signals");
@@ -105,5 +105,62 @@ describe("exec", () => {
     expect(children[0]).toMatch(/^\d+$/);
     expect((await exec.result).status).toBe(4);
     await box.ok(["delete", "--force", id]);
+  });
+});
+
+describe("real-time signals", () => {
+  const script = (signal: number): string =>
+    `trap 'echo got; exit 7' ${signal}; trap 'echo term; exit 8' TERM; echo ready; while :; do sleep 0.05; done`;
+  /** Sends the signal again until it is taken: one that comes too early is ignored. */
+  const send = async ({ child, stdout, result }: Started, signal: number): Promise<Result> => {
+    await waitFor("the trap", () => stdout().includes("ready"));
+    await waitFor("the signal", async () => {
+      process.kill(child.pid as number, signal);
+      await Bun.sleep(50);
+      return stdout().includes("got");
+    });
+    return await result;
+  };
+  for (const signal of [34, 37, 64])
+    test(`${signal} to run is passed on`, async () => {
+      const { directory } = box.bundle(["sh", "-c", script(signal)]);
+      const result = await send(box.start(["run", "--bundle", directory, box.id()]), signal);
+      expect(result).toMatchObject({ status: 7, stdout: "ready\ngot\n", stderr: "" });
+    });
+  test("37 to exec is passed on", async () => {
+    const id = box.id();
+    await box.ok(["run", "-d", "--bundle", box.bundle(["sleep", "100"]).directory, id]);
+    const result = await send(box.start(["exec", id, "sh", "-c", script(37)]), 37);
+    expect(result).toMatchObject({ status: 7, stdout: "ready\ngot\n", stderr: "" });
+    await box.ok(["delete", "--force", id]);
+  });
+  test("during a hook they harm nobody", async () => {
+    const { started, done } = await startHook("exit 0");
+    process.kill(started.child.pid as number, 37);
+    await Bun.sleep(100);
+    process.kill(started.child.pid as number, 64);
+    await waitFor("the hook", () => existsSync(done));
+    started.child.kill("SIGTERM");
+    await started.result; // whatever the program has got
+  });
+  ours("reach neither a descriptor of the caller's under that number nor kill run", async () => {
+    const file = join(box.directory, "descriptor-37");
+    const { directory } = box.bundle(["sh", "-c", script(38)]);
+    const prefix = ["bash", "-c", `exec 37>${file}; exec "$@"`, "bash"];
+    const started = box.start(["run", "--preserve-fds", "35", "--bundle", directory, box.id()], { prefix });
+    await waitFor("the trap", () => started.stdout().includes("ready"));
+    await Bun.sleep(200);
+    process.kill(started.child.pid as number, 37);
+    expect((await send(started, 38)).status).toBe(7);
+    expect(readFileSync(file)).toHaveLength(0);
+  });
+  ours("are the default again in hooks and in the program", async () => {
+    const file = join(box.directory, "hook-status");
+    const { directory } = box.bundle(["cat", "/proc/self/status"], (config) =>
+      setHooks(config, { createRuntime: [sh(`cat /proc/self/status >${file}`)] }),
+    );
+    const { stdout } = await box.ok(["run", "--bundle", directory, box.id()]);
+    for (const status of [stdout, readFileSync(file, "utf8")])
+      expect(status).toMatch(/SigIgn:\t0{16}\nSigCgt:\t0{16}/);
   });
 });

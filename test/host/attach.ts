@@ -46,8 +46,8 @@ async function main(script: string): Promise<number> {
   sendAll(session, encodeSteps(session, last.build().steps as InitStep[], 0).bytes);
   closeSession(session);
   const pidfd = openPidfd(libc, init.launcherPid) as number;
-  const held = holdSignals(process, { terminal: true });
-  held.forward(libc, pidfd, fail);
+  const held = holdSignals(libc, process, { terminal: true });
+  held.forward(pidfd, poller, fail);
   const status = await waitForExit(libc, poller, init.launcherPid, pidfd);
   await terminal.done();
   terminal.close();

@@ -8,7 +8,7 @@ import { holdSignals } from "../../src/host/held-signals.ts";
 import { sendAll } from "../../src/host/init-socket.ts";
 import { launchInit } from "../../src/host/launch.ts";
 import { openPipe } from "../../src/host/pipe.ts";
-import { encodePollFds, openPoller, POLLIN, POLLOUT } from "../../src/host/poller.ts";
+import { encodePollFds, openPoller, POLLIN, POLLOUT, type Poller } from "../../src/host/poller.ts";
 import { readArchitecture } from "../../src/host/probe.ts";
 import { exitStatus } from "../../src/host/process.ts";
 import { closeSession, encodeSteps, openSession } from "../../src/host/session.ts";
@@ -42,14 +42,14 @@ function startShell(script: string): number {
 /** Runs `use` with a poller and the pidfd of a shell; waits for the shell's end. */
 async function withShell(
   script: string,
-  use: (pid: number, pidfd: number) => Promise<void> | void,
+  use: (pid: number, pidfd: number, poller: Poller) => Promise<void> | void,
 ): Promise<number> {
   const before = countDescriptors();
   const poller = openPoller(libc, failNever);
   const pid = startShell(script);
   const pidfd = openPidfd(libc, pid) as number;
   const ended = waitForExit(libc, poller, pid, pidfd);
-  await use(pid, pidfd);
+  await use(pid, pidfd, poller);
   const status = await ended;
   poller.close();
   closeFd(libc, pidfd);
@@ -95,11 +95,11 @@ describe("holdSignals", () => {
     const script =
       "trap 'exit 3' HUP; trap 'n=$n.USR1' USR1; trap 'n=$n.USR2' USR2; trap 'exit 4' TERM; " +
       "while :; do sleep 0.02; [ \"$n\" = .USR1.USR2.USR2 ] && trap 'exit 5' TERM; done";
-    const status = await withShell(script, async (_pid, pidfd) => {
-      const held = holdSignals(signals, { terminal: false });
+    const status = await withShell(script, async (_pid, pidfd, poller) => {
+      const held = holdSignals(libc, signals, { terminal: false });
       signals.emit("SIGUSR1");
       await Bun.sleep(200);
-      held.forward(libc, pidfd, failNever);
+      held.forward(pidfd, poller, failNever);
       for (const name of ["SIGUSR2", "SIGUSR2"]) {
         await Bun.sleep(100);
         signals.emit(name);
@@ -108,8 +108,8 @@ describe("holdSignals", () => {
       held.release();
       signals.emit("SIGHUP");
       await Bun.sleep(100);
-      const again = holdSignals(signals, { terminal: false });
-      again.forward(libc, pidfd, failNever);
+      const again = holdSignals(libc, signals, { terminal: false });
+      again.forward(pidfd, poller, failNever);
       signals.emit("SIGTERM");
       await Bun.sleep(100);
       signals.emit("SIGTERM"); // the process has ended: no error
@@ -120,18 +120,18 @@ describe("holdSignals", () => {
   });
   test("knows what is not for the process", () => {
     const signals = new EventEmitter();
-    holdSignals(signals, { terminal: true });
+    holdSignals(libc, signals, { terminal: true });
     const names = signals.eventNames() as string[];
     for (const name of ["HUP", "INT", "QUIT", "USR1", "USR2", "ALRM", "TERM", "CONT", "TSTP", "TTIN", "IO"])
       expect(names).toContain(`SIG${name}`);
     for (const name of ["KILL", "STOP", "CHLD", "PIPE", "URG", "WINCH", "SEGV"])
       expect(names).not.toContain(`SIG${name}`);
     const plain = new EventEmitter();
-    holdSignals(plain, { terminal: false });
+    holdSignals(libc, plain, { terminal: false });
     expect(plain.eventNames()).toContain("SIGWINCH");
   });
   test("the engine lets all of them be handled", () => {
-    holdSignals(process, { terminal: false }).release();
+    holdSignals(libc, process, { terminal: false }).release();
   });
 });
 
