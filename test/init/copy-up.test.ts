@@ -3,14 +3,18 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
+  closeSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -57,6 +61,14 @@ function describeTree(directory: string): readonly string[] {
     .map((line) => (line.includes(" d ") ? line.replace(/ \d+ {2}/, " ") : line)) // sizes of directories differ
     .slice(1)
     .sort();
+}
+
+function readStart(path: string, length: number): string {
+  const bytes = Buffer.alloc(length);
+  const fd = openSync(path, "r");
+  readSync(fd, bytes);
+  closeSync(fd);
+  return bytes.toString();
 }
 
 function makeMount(destination: string, ...options: string[]) {
@@ -108,4 +120,65 @@ test("a tree without end is an error", () => {
     mkdirSync(path);
   }
   expect(() => withContainer(bundle, makeMount("/deep"), () => {})).toThrow("more than 200 directories deep");
+});
+
+test("20,000 files take some hundred batches", () => {
+  const directory = join(bundle, "rootfs/many");
+  mkdirSync(directory);
+  for (let i = 0; i < 20_000; i++) writeFileSync(join(directory, `f${i}`), i % 100 === 0 ? String(i) : "");
+  withContainer(bundle, makeMount("/many"), (made) => {
+    expect(readdirSync(made.path("/many")).length).toBe(20_000);
+    expect(readFileSync(made.path("/many/f19900"), "utf8")).toBe("19900");
+    expect(made.session.log.count).toBeLessThan(400);
+    expect(made.session.log.helped.size).toBe(0);
+  });
+}, 60_000);
+
+test("a file that one batch shall not copy whole, among others", () => {
+  const directory = join(bundle, "rootfs/big");
+  mkdirSync(directory);
+  const sizes = { a: 40 << 20, b: (64 << 20) + 5, c: 40 << 20, d: 64 << 20, e: 3 };
+  for (const [name, size] of Object.entries(sizes)) {
+    writeFileSync(join(directory, name), `${name} begins`);
+    truncateSync(join(directory, name), size);
+    chmodSync(join(directory, name), 0o4751);
+  }
+  const expected = describeTree(directory);
+  withContainer(bundle, makeMount("/big"), (made) => {
+    expect(describeTree(made.path("/big"))).toEqual(expected);
+    for (const name of ["a", "b", "c", "d"])
+      expect(readStart(made.path(`/big/${name}`), 10)).toBe(`${name} begins\0\0`);
+  });
+}, 60_000);
+
+test("files and links that are longer or shorter than their size says", () => {
+  const sources = {
+    "/shorter": "/sys/devices/system/cpu/cpu0/topology",
+    "/longer": "/proc/sys/kernel/pty",
+    "/links": `/proc/${process.pid}/ns`,
+  };
+  const config = makeConfig({
+    mounts: [
+      PROC,
+      DEV,
+      ...Object.entries(sources).flatMap(([destination, source]) => [
+        { destination, type: "bind", source, options: ["bind"] },
+        { destination, type: "tmpfs", source: "t", options: ["tmpcopyup"] },
+      ]),
+    ],
+  });
+  const read = (path: string): string =>
+    lstatSync(path).isSymbolicLink() ? readlinkSync(path) : readFileSync(path, "latin1");
+  withContainer(bundle, config, (made) => {
+    for (const [destination, source] of Object.entries(sources)) {
+      expect(made.line(destination).fsType).toBe("tmpfs");
+      const names = readdirSync(source);
+      expect(readdirSync(made.path(destination)).sort()).toEqual(names.sort());
+      for (const name of names)
+        expect({ name, text: read(join(made.path(destination), name)) }).toEqual({
+          name,
+          text: read(join(source, name)),
+        });
+    }
+  });
 });
