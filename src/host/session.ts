@@ -1,6 +1,7 @@
 // Drives init: sends the steps of the init lane in batches, does the steps of the host lane in between.
 import { errnoNumber } from "../linux/errno.ts";
 import type { Architecture } from "../linux/syscalls.ts";
+import { findBatchEnd } from "../plan/cut.ts";
 import { stepError } from "../plan/print.ts";
 import { decodeReportHeader, REPORT_SIZE, type ReportHeader } from "../plan/report.ts";
 import type { HostStep, InitStep, OutBuffer, Plan, Step } from "../plan/step.ts";
@@ -101,8 +102,7 @@ function* advancePlan(session: Session, plan: Plan, perform: Perform, from: numb
       i++;
       continue;
     }
-    let end = i + 1;
-    while (end < plan.steps.length && plan.steps[end]?.lane === "init") end++;
+    const end = findBatchEnd(plan.steps, i);
     sendBatch(session, plan.steps.slice(i, end) as InitStep[], i, perform);
     i = end;
   }

@@ -23,7 +23,19 @@ export function needNamespace(config: Config, type: NamespaceType): Findings {
 }
 
 export function checkAbsolute(path: string): Findings {
-  return path.startsWith("/") ? undefined : `must be an absolute path, not ${quote(path)}`;
+  return path.startsWith("/") ? checkLength(path) : `must be an absolute path, not ${quote(path)}`;
+}
+
+/** What the kernel takes, in bytes (limits.h). A plan names a path once for each of its components. */
+const PATH_MAX = 4096;
+const NAME_MAX = 255;
+
+export function checkLength(path: string): Findings {
+  if (3 * path.length <= NAME_MAX) return undefined;
+  const bytes = Buffer.byteLength(path);
+  if (bytes >= PATH_MAX) return `is too long a path: ${bytes} bytes, the kernel takes ${PATH_MAX - 1}`;
+  const isLong = path.split("/").some((name) => Buffer.byteLength(name) > NAME_MAX);
+  return isLong ? `has a component of more than ${NAME_MAX} bytes` : undefined;
 }
 
 /** What may follow MAJOR.MINOR.PATCH in SemVer 2.0.0. */

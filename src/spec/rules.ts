@@ -5,6 +5,7 @@ import type { Config } from "./config-schema.ts";
 import { quote, type Segments } from "./problems.ts";
 import {
   checkAbsolute,
+  checkLength,
   checkMount,
   checkNumberList,
   checkRlimit,
@@ -44,7 +45,7 @@ function checkUtsName(name: string, config: Config) {
   return isShort ? needNamespace(config, "uts") : `must not be longer than ${UTS_LENGTH} bytes`;
 }
 
-const notEmpty = (text: string) => (text === "" ? "must not be empty" : undefined);
+const checkPath = (path: string) => (path === "" ? "must not be empty" : checkLength(path));
 const atLeastUnlimited = (value: bigint) => (value < -1n ? `must be -1 or more, not ${value}` : undefined);
 function isMadeOf(letters: string, text: string): boolean {
   for (const letter of text) if (!letters.includes(letter)) return false;
@@ -55,12 +56,12 @@ const oneLine = (text: string) => (text.includes("\n") ? "must not have a newlin
 export const RULES: readonly Rule[] = [
   // config.md
   rule("ociVersion", "config.md Specification version", checkVersion),
-  rule("root.path", "config.md Root", notEmpty),
+  rule("root.path", "config.md Root", checkPath),
   rule("hostname", "config.md Hostname; sethostname(2)", checkUtsName, NAMESPACES),
   rule("domainname", "config.md Domainname; setdomainname(2)", checkUtsName, NAMESPACES),
   rule("annotations", "config.md Annotations; crun(1)", checkAnnotations),
 
-  rule("mounts.*.destination", "config.md Mounts", notEmpty),
+  rule("mounts.*.destination", "config.md Mounts", checkPath),
   rule("mounts.*", "config.md Mounts; mount(2)", checkMount),
   rule("mounts.*", "config.md POSIX-platform Mounts, idmap", checkIdmappedMount, USER_NAMESPACE),
   rule("mounts.*.uidMappings", "mount_setattr(2)", checkIdMappings),

@@ -1,6 +1,6 @@
 // Callers whose surroundings are odd: few descriptors, a full disk, a service manager's variable without its socket.
 import { expect, test } from "bun:test";
-import { mkdirSync, symlinkSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isPeer, openSandbox, readStatus } from "./harness.ts";
 
@@ -78,4 +78,20 @@ test("a bundle that is found through a symbolic link is known by its own path", 
   await box.ok(["create", "--bundle", link, id]);
   expect(JSON.parse((await box.ok(["state", id])).stdout)).toMatchObject({ bundle: directory });
   await box.ok(["delete", "--force", id]);
+});
+
+ours("a config of many thousand steps is done in several batches", async () => {
+  const bundle = box.bundle(["sh", "-c", "cat /masked/0 /masked/1999; ls -l /dev/node1999"], (config) => {
+    config.linux.maskedPaths = Array.from({ length: 2000 }, (_, i) => `/masked/${i}`);
+    config.linux.devices = Array.from({ length: 2000 }, (_, i) => ({
+      path: `/dev/node${i}`,
+      type: "c",
+      major: 1,
+      minor: i,
+    }));
+  });
+  mkdirSync(join(bundle.rootfs, "masked"));
+  for (let i = 0; i < 2000; i++) writeFileSync(join(bundle.rootfs, "masked", String(i)), "not seen\n");
+  const result = await box.ok(["run", "--bundle", bundle.directory, box.id()]);
+  expect(result.stdout).toMatch(/^c.* 1, 1999 .*\/dev\/node1999\n$/);
 });
