@@ -84,6 +84,11 @@ export function setReadOnly(p: PlanBuilder, mount: Result): void {
   p.call("mount_setattr", [mount, "", EMPTY_PATH, READ_ONLY, MOUNT_ATTR_SIZE]);
 }
 
+/** For init in the root: what is mounted below stays as it is. */
+export function setRootReadOnly(p: PlanBuilder, options: StepOptions = {}): void {
+  p.call("mount_setattr", [AT_FDCWD, "/", 0, READ_ONLY, MOUNT_ATTR_SIZE], options);
+}
+
 export function setPropagation(
   p: PlanBuilder,
   mount: Result,

@@ -1,10 +1,10 @@
 // The root file system: attached in the container's mount namespace, and finished once it is the root.
-import { MOUNT_ATTR, MOUNT_ATTR_SIZE, MOVE_MOUNT, type MS } from "../linux/mount-flags.ts";
-import { AT_FDCWD, flags, openFlags, type PlanBuilder, struct, u64 } from "../plan/build.ts";
+import { MOVE_MOUNT, type MS } from "../linux/mount-flags.ts";
+import { AT_FDCWD, flags, openFlags, type PlanBuilder } from "../plan/build.ts";
 import type { Result } from "../plan/step.ts";
 import type { Config } from "../spec/config.ts";
 import type { Facts } from "./facts.ts";
-import { propagatePath, setReadOnly } from "./mount-calls.ts";
+import { propagatePath, setReadOnly, setRootReadOnly } from "./mount-calls.ts";
 import type { MountSources } from "./mount-sources.ts";
 import { cleanPath, DIRECTORY, openOrMake } from "./mount-target.ts";
 import type { Mounted } from "./mounts.ts";
@@ -102,15 +102,7 @@ export function finishRootfs(p: PlanBuilder, config: Config, mounted: Mounted): 
   }
   if (!hasNamespace(readNamespaces(config), "mount")) return; // "/" is a mount of the host
   if (config.root.readonly === true)
-    p.at("root.readonly", "make the root read-only", () => {
-      const attr = struct(
-        u64("attr_set", flags(MOUNT_ATTR, "MOUNT_ATTR_RDONLY")),
-        u64("attr_clr", 0),
-        u64("propagation", 0),
-        u64("userns_fd", 0),
-      );
-      p.call("mount_setattr", [AT_FDCWD, "/", 0, attr, MOUNT_ATTR_SIZE]);
-    });
+    p.at("root.readonly", "make the root read-only", () => setRootReadOnly(p));
 }
 
 /**

@@ -38,6 +38,17 @@ export function checkLength(path: string): Findings {
   return isLong ? `has a component of more than ${NAME_MAX} bytes` : undefined;
 }
 
+/** Nothing is left of a container whose root cannot be seen. */
+export function checkMaskedPath(path: string): Findings {
+  if (!path.startsWith("/")) return checkAbsolute(path);
+  let depth = 0;
+  for (const name of path.split("/")) {
+    if (name === "..") depth = Math.max(0, depth - 1);
+    else if (name !== "" && name !== ".") depth++;
+  }
+  return depth === 0 ? `${quote(path)} is the root, which cannot be masked` : undefined;
+}
+
 /** What may follow MAJOR.MINOR.PATCH in SemVer 2.0.0. */
 const SEMVER_REST = /^(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$/;
 

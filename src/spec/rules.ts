@@ -6,6 +6,7 @@ import { quote, type Segments } from "./problems.ts";
 import {
   checkAbsolute,
   checkLength,
+  checkMaskedPath,
   checkMount,
   checkNumberList,
   checkRlimit,
@@ -167,7 +168,7 @@ export const RULES: readonly Rule[] = [
   rule("linux.sysctl", "namespaces(7)", checkSysctls, [...NAMESPACES, "hostname", "domainname"]),
   rule("linux.seccomp", "config-linux.md Seccomp", checkSeccomp, ["annotations"]),
 
-  rule("linux.maskedPaths.*", "config-linux.md Masked Paths", checkAbsolute),
+  rule("linux.maskedPaths.*", "config-linux.md Masked Paths", checkMaskedPath),
   rule("linux.readonlyPaths.*", "config-linux.md Readonly Paths", checkAbsolute),
   rule(
     "linux.maskedPaths",

@@ -1,6 +1,6 @@
 // Masked and read-only paths, and sysctl, as the process finds them.
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { dropNamespace } from "./config.ts";
 import { openSandbox } from "./harness.ts";
@@ -54,6 +54,39 @@ describe("read-only paths", () => {
     const line = result.stdout.split("\n").findLast((l) => l.split(" ")[4] === "/dev/shm") ?? "";
     for (const flag of ["ro", "nosuid", "nodev", "noexec"])
       expect(line.split(" ")[5]?.split(",")).toContain(flag);
+  });
+});
+
+describe("the root", () => {
+  const script =
+    "touch /new; touch /etc/new; touch /dev/new && echo dev; cut -d' ' -f5 /proc/self/mountinfo | grep -c '^/$'";
+  for (const path of ["/", "/.", "//", "/..", "/sys/..", "/rootlink", "/up"])
+    test(`${path} is made read-only, and not what is mounted below`, async () => {
+      const bundle = box.bundle(["sh", "-c", script], (config) => {
+        config.linux.readonlyPaths = ["/not/there", path, "/etc"];
+        config.linux.maskedPaths = ["/tmp"];
+      });
+      symlinkSync("/", join(bundle.rootfs, "rootlink"));
+      symlinkSync("usr/../../..", join(bundle.rootfs, "up"));
+      const result = await box.run(["run", "--bundle", bundle.directory, box.id()]);
+      expect(result.stderr.match(/Read-only file system/g)?.length).toBe(2);
+      expect(result.stdout).toMatch(/^dev\n/);
+      expect(result.stdout).toMatch(/\n1\n$/);
+    });
+  test("is not masked", async () => {
+    for (const [path, text] of [
+      ["/", "is the root, which cannot be masked"],
+      ["/sys/..", "is the root, which cannot be masked"],
+      ["/rootlink", "linux.maskedPaths: /rootlink leads to the root, which cannot be masked"],
+    ] as const) {
+      const bundle = box.bundle(["true"], (config) => {
+        config.linux.maskedPaths = ["/not/there", path];
+      });
+      symlinkSync("/", join(bundle.rootfs, "rootlink"));
+      const result = await box.run(["run", "--bundle", bundle.directory, box.id()]);
+      expect(result.stderr).toContain(text);
+      expect(result.status).toBe(1);
+    }
   });
 });
 

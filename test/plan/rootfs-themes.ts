@@ -181,6 +181,10 @@ export const themes: Record<string, Theme> = {
     linux: { maskedPaths: ["/proc/kcore", "/sys/firmware/"], readonlyPaths: ["/proc/sys", "/proc/sys"] },
     parts: ["paths"],
   },
+  "paths-to-root": {
+    linux: { maskedPaths: ["/secret", "/sys/firmware"], readonlyPaths: ["/etc", "/sys/.."] },
+    parts: ["paths"],
+  },
   sysctl: {
     linux: { sysctl: { "net.ipv4.conf.eno2/100.rp_filter": "1", "kernel/shmmax": "2" } },
     parts: ["paths"],
