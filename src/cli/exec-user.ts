@@ -5,11 +5,12 @@ import { UsageError } from "../errors.ts";
 /** The largest id: 2^32 - 1 means "no change" to the kernel. */
 const MAX_ID = 4294967294;
 
-/** Parses `UID[:GID]`; the group is 0 unless given. Throws UsageError. */
+/** Parses `UID[:GID]`; the group stays the container's unless given, as with runc. Throws UsageError. */
 export function parseUser(text: string): ExecUser {
   const [uid = "", gid, ...rest] = text.split(":");
   if (rest.length > 0) throw new UsageError(`invalid user ${JSON.stringify(text)}: want UID[:GID]`);
-  return { uid: parseId(uid, "user"), gid: gid === undefined ? 0 : parseId(gid, "group") };
+  const user = { uid: parseId(uid, "user") };
+  return gid === undefined ? user : { ...user, gid: parseId(gid, "group") };
 }
 
 /** Parses a decimal id, and nothing else that JavaScript takes for a number. Throws UsageError. */

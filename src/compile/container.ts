@@ -11,6 +11,7 @@ import { lacksHome } from "./environment.ts";
 import { checkExecutable } from "./executable.ts";
 import type { Facts } from "./facts.ts";
 import { ALL_CAPABILITIES, resolveCapabilities, setGroups } from "./identity.ts";
+import { INIT_NAME } from "./init-name.ts";
 import { findMountLabel, hasLabels, labelKeys, labelProcess } from "./lsm.ts";
 import { openMountSources } from "./mount-sources.ts";
 import { mountAll } from "./mounts.ts";
@@ -163,7 +164,7 @@ export function grantableCapabilities(config: RunnableConfig, facts: Pick<Facts,
 
 export function nameInit(p: PlanBuilder): void {
   p.at("", "name init, and let no other process look into it", () => {
-    p.call("prctl", [PR_SET_NAME, "tsrunc:[init]", 0, 0, 0]);
+    p.call("prctl", [PR_SET_NAME, INIT_NAME, 0, 0, 0]);
     setNotDumpable(p);
   });
 }

@@ -42,7 +42,7 @@ export function resolveCapabilities(
   const bounding = resolve(asked?.bounding, grantable);
   const permitted = resolve(asked?.permitted, grantable);
   const effective = resolve(asked?.effective, permitted);
-  const inheritable = resolve(asked?.inheritable, grantable);
+  const inheritable = resolve(asked?.inheritable, bounding); // capset(2), once the bounding set is dropped
   // The kernel raises only what is permitted and inheritable; engines ask for more as a matter of course.
   const ambient = resolve(asked?.ambient, grantable) & permitted & inheritable;
   const warning =

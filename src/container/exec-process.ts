@@ -15,7 +15,7 @@ export function describeProcess(
   if (options.processFile !== undefined) {
     const path = resolve(ctx.cwd, options.processFile);
     try {
-      return parseProcess(readFileSync(path, "utf8"), options.processFile);
+      return inherit(parseProcess(readFileSync(path, "utf8"), options.processFile), config.process);
     } catch (error) {
       throw describeFsError("read the process", error);
     }
@@ -51,5 +51,15 @@ export function describeProcess(
     apparmorProfile: options.apparmor || base.apparmorProfile,
     selinuxLabel: options.processLabel || base.selinuxLabel,
     noNewPrivileges: options.noNewPrivs || base.noNewPrivileges === true,
+  };
+}
+
+/** Capabilities and labels that a process file leaves out are the container's, as with runc. */
+function inherit(process: Process, base: RunnableConfig["process"]): Process {
+  return {
+    ...process,
+    capabilities: process.capabilities ?? base.capabilities,
+    apparmorProfile: process.apparmorProfile || base.apparmorProfile,
+    selinuxLabel: process.selinuxLabel || base.selinuxLabel,
   };
 }

@@ -1,7 +1,9 @@
 // `start`: makes the waiting init the container's process.
 import { readFileSync } from "node:fs";
+import { INIT_NAME } from "../compile/init-name.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
+import { isRunning, readProcessStat } from "../host/process-stat.ts";
 import type { NotifyProxy } from "../host/sd-notify.ts";
 import { sendStartBatch } from "../host/start-socket.ts";
 import { errnoText } from "../linux/errno.ts";
@@ -76,9 +78,20 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
     const [text, withErrno] = steps[outcome.index] ?? ["", true];
     throw new TsruncError(withErrno ? `${text}: ${errnoText(outcome.errno)}` : text);
   }
+  if (hasDiedAsInit(record))
+    throw new TsruncError(
+      "the container's init process ended before it executed the program: by a signal, or by a seccomp filter that " +
+        "forbids what init calls",
+    );
   ctx.log.debug("the container's program runs");
   removeStateFile(paths.startBatch);
   removeStateFile(paths.startSteps);
+}
+
+/** Init's death looks like its execve from outside, but for the name. What its parent has reaped can no longer be told. */
+function hasDiedAsInit({ pid, startTime }: ContainerRecord): boolean {
+  const stat = readProcessStat(pid);
+  return stat?.startTime === startTime && stat.name === INIT_NAME && !isRunning(stat);
 }
 
 function checkStatus(ctx: Context, record: ContainerRecord): void {

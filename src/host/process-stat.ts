@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { toSyscallError } from "../errors.ts";
 
 export interface ProcessStat {
+  /** Name of its program, at most 15 bytes: field 2. */
+  readonly name: string;
   /** One letter, for example `Z` for a zombie: proc_pid_stat(5), field 3. */
   readonly state: string;
   /** Number of threads, with a first one that has ended: field 20. */
@@ -27,10 +29,12 @@ export function readProcessStat(pid: number | "self"): ProcessStat | undefined {
 
 /** The second field is the command's name in parentheses, and the name may hold parentheses and spaces itself. */
 export function parseProcessStat(text: string): ProcessStat | undefined {
-  const rest = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const end = text.lastIndexOf(")");
+  const name = text.slice(text.indexOf("(") + 1, end);
+  const rest = text.slice(end + 2).split(" ");
   const state = rest[0];
   const startTime = rest[19]; // rest begins at field 3
-  return state && startTime ? { state, threads: Number(rest[17]), startTime } : undefined;
+  return state && startTime ? { name, state, threads: Number(rest[17]), startTime } : undefined;
 }
 
 /** Whether a process has not ended. One whose first thread alone has ended looks like a zombie, but for its threads. */

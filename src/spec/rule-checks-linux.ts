@@ -13,9 +13,14 @@ import { findNamespace, isBind, wordNeed } from "./rule-checks.ts";
 import type { Seccomp, SeccompSyscall } from "./seccomp.ts";
 import { sysctlNamespace, sysctlPath } from "./sysctl.ts";
 
+/** A map is written at once, and as less than a page (map_write of the kernel's user_namespace.c). */
+const MAP_BYTES = 4096;
+
 /** Maps that the kernel refuses (user_namespaces(7)): too many lines, empty, past the end, overlapping. */
 export function checkIdMappings(mappings: readonly IdMapping[]): Finding[] {
   if (mappings.length > 340) return [`has ${mappings.length} entries; the kernel takes 340`];
+  const length = mappings.reduce((sum, m) => sum + `${m.containerID} ${m.hostID} ${m.size}\n`.length, 0);
+  if (length >= MAP_BYTES) return [`makes a map of ${length} bytes; the kernel takes ${MAP_BYTES - 1}`];
   const findings: Finding[] = [];
   for (const [index, { size, containerID, hostID }] of mappings.entries()) {
     if (size === 0) findings.push({ at: [index, "size"], message: "must not be 0" });

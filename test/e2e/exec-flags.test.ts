@@ -27,8 +27,32 @@ test("--cwd, --env and --user", async () => {
   expect(result.stdout).toBe("/etc\n12\n1000\n7\n");
 });
 
-test("--user without a group means group 0", async () => {
+test("--user without a group keeps the container's, as runc does", async () => {
   expect((await exec(["-u", "1000", "ID", "sh", "-c", "id -u; id -g"])).stdout).toBe("1000\n0\n");
+  const id = box.id();
+  const bundle = box.bundle(["sleep", "1000"], (config) => {
+    config.process.user = { uid: 1000, gid: 1001, additionalGids: [5] };
+  });
+  await box.ok(["run", "--detach", "--bundle", bundle.directory, id]);
+  const { stdout } = await box.ok(["exec", "-u", "2000", id, "sh", "-c", "id -u; id -g; id -G"]);
+  expect(stdout).toBe("2000\n1001\n1001 5\n");
+  await box.ok(["delete", "--force", id]);
+});
+
+test("--process without capabilities keeps the container's", async () => {
+  const id = box.id();
+  await box.ok(["run", "--detach", "--bundle", box.bundle(["sleep", "1000"]).directory, id]);
+  const file = join(box.directory, "process.json");
+  const args = ["sh", "-c", "grep Cap /proc/self/status"];
+  const process = { args, cwd: "/", env: ["PATH=/bin"], user: { uid: 0, gid: 0 } };
+  writeFileSync(file, JSON.stringify(process));
+  const told = (await box.ok(["exec", "--process", file, id])).stdout;
+  expect(told).toBe((await box.ok(["exec", id, ...args])).stdout);
+  if (!isPeer) {
+    writeFileSync(file, JSON.stringify({ ...process, capabilities: {} }));
+    expect((await box.ok(["exec", "--process", file, id])).stdout).toMatch(/^CapBnd:\t0+$/m);
+  }
+  await box.ok(["delete", "--force", id]);
 });
 
 const strict = [

@@ -122,6 +122,16 @@ describe("capabilities", () => {
   );
 });
 
+test.skipIf(isPeer)("an inheritable capability beyond the bounding set is a warning", async () => {
+  const bundle = box.bundle(["cat", "/proc/self/status"], (config) => {
+    config.process.capabilities = { bounding: ["CAP_KILL"], inheritable: ["CAP_CHOWN", "CAP_KILL"] };
+  });
+  const result = await runLogged(box, bundle);
+  expect(result.status).toBe(0);
+  expect(result.stdout).toMatch(/^CapInh:\t0+20$/m);
+  expect(result.log.some(({ level, msg }) => level === "warning" && msg.includes("CAP_CHOWN"))).toBe(true);
+});
+
 test("noNewPrivileges", async () => {
   for (const value of [true, false]) {
     const status = await readStatusFile((config) => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config, Seccomp } from "./config.ts";
-import { isPeer, openSandbox } from "./harness.ts";
+import { isPeer, openSandbox, readStatus } from "./harness.ts";
 import { compileProgram } from "./native.ts";
 import { canTrace, deny, isX86, under } from "./seccomp.ts";
 
@@ -144,3 +144,18 @@ test.skipIf(isPeer)("without libseccomp a profile is an error, and nothing is le
   bundle.edit((config) => delete config.linux.seccomp);
   await box.ok(["run", "--bundle", bundle.directory, box.id()], { prefix });
 });
+
+for (const action of ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"] as const)
+  test.skipIf(isPeer)(
+    `a filter under which init cannot even execute the program is told by start: ${action}`,
+    async () => {
+      const id = box.id();
+      const bundle = box.bundle(["true"], under({ defaultAction: action, architectures: [], syscalls: [] }));
+      await box.ok(["create", "--bundle", bundle.directory, id]);
+      const result = await box.run(["start", id]);
+      expect(result.status).toBe(1);
+      expect(result.stderr).toMatch(/linux\.seccomp|before it executed the program/);
+      expect(await readStatus(box, id)).toBe("stopped");
+      await box.ok(["delete", id]);
+    },
+  );

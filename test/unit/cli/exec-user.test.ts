@@ -4,11 +4,11 @@ import { UsageError } from "../../../src/errors.ts";
 
 describe("--user", () => {
   const good: readonly (readonly [string, number, number])[] = [
-    ["0", 0, 0],
-    ["1", 1, 0],
+    ["0", 0, undefined],
+    ["1", 1, undefined],
     ["1000:100", 1000, 100],
     ["4294967294:4294967294", 4294967294, 4294967294],
-    ["007", 7, 0],
+    ["007", 7, undefined],
   ];
   for (const [text, uid, gid] of good) test(text, () => expect(parseUser(text)).toEqual({ uid, gid }));
 

@@ -20,11 +20,17 @@ describe("/proc/PID/stat", () => {
   const fields = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 1234567 20 21";
   test("a command with parentheses and spaces in its name", () => {
     expect(parseProcessStat(`7 (a) Z 9 (b) ${fields}\n`)).toEqual({
+      name: "a) Z 9 (b",
       state: "S",
       threads: 17,
       startTime: "1234567",
     });
-    expect(parseProcessStat(`7 () ${fields}`)).toEqual({ state: "S", threads: 17, startTime: "1234567" });
+    expect(parseProcessStat(`7 () ${fields}`)).toEqual({
+      name: "",
+      state: "S",
+      threads: 17,
+      startTime: "1234567",
+    });
   });
   test("no stat", () => {
     expect(parseProcessStat("")).toBeUndefined();
