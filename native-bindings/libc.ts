@@ -40,6 +40,7 @@ export interface Libc {
   readonly write: KoffiFunc<(fd: number, buffer: Uint8Array, count: number) => number>;
   readonly pipe2: KoffiFunc<(fds: Uint8Array, flags: number) => number>;
   readonly fcntl: KoffiFunc<(fd: number, command: number, value: number) => number>;
+  readonly flock: KoffiFunc<(fd: number, operation: number) => number>;
   readonly poll: KoffiFunc<(fds: Uint8Array, count: number, timeoutMs: number) => number>;
   readonly epoll_create1: KoffiFunc<(flags: number) => number>;
   readonly epoll_ctl: KoffiFunc<(epoll: number, operation: number, fd: number, event: Uint8Array) => number>;
@@ -110,6 +111,7 @@ export function loadLibc(installDir: string): Libc {
     write: bind("long write(int, const void *, ulong)"),
     pipe2: bind("int pipe2(void *, int)"),
     fcntl: bind("int fcntl(int, int, long)"),
+    flock: bind("int flock(int, int)"),
     poll: bind("int poll(void *, ulong, int)"),
     epoll_create1: bind("int epoll_create1(int)"),
     epoll_ctl: bind("int epoll_ctl(int, int, int, void *)"),

@@ -8,6 +8,7 @@ import { messageOf, phrases, TsruncError } from "../errors.ts";
 import { openProcess, sendSignal, waitForEnd } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import { forceLock } from "./force.ts";
+import { lockDirectory } from "./full-lock.ts";
 import { withContainerLock } from "./lock.ts";
 import { type ContainerRecord, ownCgroup } from "./record.ts";
 import { describeState } from "./state.ts";
@@ -36,7 +37,10 @@ export async function deleteContainer(ctx: Context, id: string, options: DeleteO
   try {
     const wait =
       options.force && options.only === undefined ? forceLock(ctx, () => findReadableRecord(ctx, id)) : {};
-    deleted = await withContainerLock(ctx, id, () => deleteLocked(ctx, id, options), wait);
+    deleted = await withContainerLock(ctx, id, () => deleteLocked(ctx, id, options), {
+      ...wait,
+      whereFull: (dir) => lockDirectory(ctx, dir),
+    });
   } catch (error) {
     // Another command has deleted it meanwhile, or is removing the directory, and with it this command's bid for the
     // lock: what was asked for holds.

@@ -32,6 +32,9 @@ const FOREIGN_MS = 60_000;
 /** Age at which proper-lockfile would take a lock over: never within the life of a command. */
 const NEVER_STALE_MS = 1_000_000_000;
 
+/** Errors of a file system that takes nothing more, or nothing at all. */
+const UNWRITABLE: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS"]);
+
 /** The process that holds a lock. */
 export interface LockHolder {
   readonly pid: number;
@@ -45,6 +48,11 @@ export interface LockWait {
   readonly waitMs?: number;
   /** Called again and again while another command holds it, with how long that has been so. */
   readonly whileHeld?: (holder: LockHolder, waitedMs: number) => void;
+  /**
+   * Where nothing can be written, and so no lock be made, takes the place of one: gives its release, or undefined while
+   * another command holds it. An error without.
+   */
+  readonly whereFull?: ((dir: string) => (() => void) | undefined) | undefined;
 }
 
 /** Runs `action` while no other command changes the container; its directory must exist. */
@@ -68,19 +76,28 @@ export async function withContainerLock<T>(
  * exists` if there is one. What `action` leaves behind an error is its own business.
  */
 export async function withNewContainer<T>(ctx: Rooted, id: string, action: () => Promise<T> | T): Promise<T> {
-  const made = lstatSync(createContainerDir(ctx, id)).ino;
-  return await withContainerLock(ctx, id, () => {
-    // Between the two steps `delete --force` may have removed the directory and another `create` made its own.
-    const now = lstatSync(containerPaths(ctx.root, id).dir, { throwIfNoEntry: false });
-    if (now?.ino !== made) throw new TsruncError(phrases.absent);
-    return action();
-  });
+  const dir = createContainerDir(ctx, id);
+  const made = lstatSync(dir).ino;
+  // Between the two steps `delete --force` may remove the directory and another `create` make its own.
+  const isOwn = (): boolean => lstatSync(dir, { throwIfNoEntry: false })?.ino === made;
+  let isLocked = false;
+  try {
+    return await withContainerLock(ctx, id, () => {
+      isLocked = true;
+      if (!isOwn()) throw new TsruncError(phrases.absent);
+      return action();
+    });
+  } catch (error) {
+    // No room for the lock, for one: nothing is in the directory but perhaps another command's bid for it.
+    if (!isLocked && isOwn()) removeIfThere(() => rmdirSync(dir), "ENOTEMPTY");
+    throw error;
+  }
 }
 
 async function acquireLock(
   dir: string,
   id: string,
-  { waitMs = WAIT_MS, whileHeld }: LockWait,
+  { waitMs = WAIT_MS, whileHeld, whereFull }: LockWait,
 ): Promise<() => void> {
   const place = `${dir}/lock`;
   const owner = describeOwner();
@@ -93,19 +110,26 @@ async function acquireLock(
   };
   const began = Date.now();
   for (;;) {
+    let isFull = false;
     try {
       return lockSync(dir, options);
     } catch (error) {
-      const code = codeOf(error);
+      const code = codeOf(error) ?? "";
       if (code === "ENOENT") throw new TsruncError(phrases.absent);
-      if (code !== "ELOCKED") throw describeFsError("container's lock", error);
+      isFull = whereFull !== undefined && UNWRITABLE.has(code);
+      if (code !== "ELOCKED" && !isFull) throw describeFsError("container's lock", error);
     }
+    const release = isFull ? whereFull?.(dir) : undefined;
     const holder = findLiveOwner(place);
-    if (holder === undefined) continue;
+    if (release !== undefined && holder === undefined) return release;
+    release?.();
+    if (holder === undefined && !isFull) continue;
     const waitedMs = Date.now() - began;
     if (waitedMs >= waitMs)
-      throw new TsruncError(`container ${id} is in use by another command (process ${holder.pid})`);
-    whileHeld?.(holder, waitedMs);
+      throw new TsruncError(
+        `container ${id} is in use by another command${holder ? ` (process ${holder.pid})` : ""}`,
+      );
+    if (holder !== undefined) whileHeld?.(holder, waitedMs);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
@@ -116,12 +140,12 @@ function lockFiles(dir: string, owner: string): object {
     mkdirSync(place: string): void {
       const bid = `${dir}/lock.${owner}`;
       mkdirSync(bid, { recursive: false, mode: 0o700 });
-      writeFileSync(`${bid}/${owner}`, "", { mode: 0o600 });
       try {
+        writeFileSync(`${bid}/${owner}`, "", { mode: 0o600 });
         renameSync(bid, place);
       } catch (error) {
-        unlinkSync(`${bid}/${owner}`);
-        rmdirSync(bid);
+        removeIfThere(() => unlinkSync(`${bid}/${owner}`));
+        removeIfThere(() => rmdirSync(bid));
         const taken = codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST";
         throw taken ? Object.assign(new Error("the lock is taken"), { code: "EEXIST" }) : error;
       }
@@ -158,10 +182,22 @@ function findLiveOwner(place: string): LockHolder | undefined {
     try {
       unlinkSync(entry);
     } catch (error) {
-      if (codeOf(error) !== "ENOENT") throw describeFsError("container's lock", error);
+      const code = codeOf(error);
+      // Read-only: a dead owner's lock stays, and counts for nothing.
+      if (code !== "ENOENT" && code !== "EROFS") throw describeFsError("container's lock", error);
     }
   }
   return undefined;
+}
+
+/** Another command may have removed the container meanwhile. `tolerated`: the code of one more error that may be. */
+function removeIfThere(remove: () => void, tolerated?: string): void {
+  try {
+    remove();
+  } catch (error) {
+    const code = codeOf(error);
+    if (code !== "ENOENT" && code !== tolerated) throw error;
+  }
 }
 
 /** Nothing is known about a process of another pid namespace: its lock is respected for a time. */
