@@ -1,5 +1,6 @@
 import { CONTAINER_ID, type CommandDefinition } from "./command.ts";
 import { CREATE_OPTIONS, readCreateOptions } from "./process-options.ts";
+import { processSignals } from "./signals.ts";
 
 export const command: CommandDefinition = {
   usage: CONTAINER_ID,
@@ -11,8 +12,9 @@ export const command: CommandDefinition = {
   errorPrefix: "tsrunc create failed: ",
   run: async (invocation) => {
     const options = readCreateOptions(invocation);
-    const { createContainer, prepareContainer } = await import("../container/making.ts");
-    await createContainer(invocation.ctx, prepareContainer(invocation.ctx, options));
+    const { createContainer, holdEnding, prepareContainer } = await import("../container/making.ts");
+    const { ctx } = invocation;
+    await holdEnding(processSignals, () => createContainer(ctx, prepareContainer(ctx, options)));
     return 0;
   },
 };

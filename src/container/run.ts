@@ -5,7 +5,7 @@ import { messageOf, TsruncError } from "../errors.ts";
 import { openConsolePair, receiveMaster } from "../host/console.ts";
 import { closeFd } from "../host/fd.ts";
 import { reapOrphans, setChildSubreaper, waitForExit } from "../host/foreground.ts";
-import { holdSignals } from "../host/held-signals.ts";
+import { holdEnding, holdSignals } from "../host/held-signals.ts";
 import { openPoller } from "../host/poller.ts";
 import { exitStatus } from "../host/process.ts";
 import type { NotifyProxy } from "../host/sd-notify.ts";
@@ -24,7 +24,9 @@ export async function runContainer(
   options: RunOptions,
   signals: SignalSource,
 ): Promise<number> {
-  return options.detach ? runDetached(ctx, options) : runForeground(ctx, options, signals);
+  return options.detach
+    ? holdEnding(signals, () => runDetached(ctx, options))
+    : runForeground(ctx, options, signals);
 }
 
 async function runDetached(ctx: Context, options: RunOptions): Promise<number> {

@@ -81,3 +81,18 @@ export function holdSignals(
     },
   };
 }
+
+/**
+ * Runs `action`, which no signal that asks this process to end interrupts: it has no effect. For what ends soon, and leaves
+ * nobody whom the signal could be passed on to.
+ */
+export async function holdEnding<T>(signals: SignalSource, action: () => Promise<T>): Promise<T> {
+  const ignore = (): void => {};
+  const names = [...ENDING].map((name) => `SIG${name}` as NodeJS.Signals);
+  for (const name of names) signals.on(name, ignore);
+  try {
+    return await action();
+  } finally {
+    for (const name of names) signals.off(name, ignore);
+  }
+}

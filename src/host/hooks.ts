@@ -19,6 +19,7 @@ import { reapChild } from "./process.ts";
 import { isProcessAlive } from "./process-stat.ts";
 import { openSession } from "./session.ts";
 import { openProcess } from "./signal.ts";
+import { openStandIn, type StandIn } from "./stand-in.ts";
 import { describeHookEnd, superviseHook } from "./supervise-hook.ts";
 import { attachToUnit } from "./systemd.ts";
 
@@ -96,7 +97,9 @@ export function runProgram(ctx: Context, hook: HookCommand, options: HookOptions
     const [read, write] = openPipe(libc, "");
     return [keep(read), keep(write)];
   };
+  let standIn: StandIn | undefined;
   try {
+    standIn = openStandIn(ctx);
     const plan = planHook(hook, options, ({ pid, startTime }) => {
       const pidfd = openProcess(libc, pid, startTime);
       if (pidfd === undefined) throw new TsruncError(ENDED);
@@ -116,12 +119,14 @@ export function runProgram(ctx: Context, hook: HookCommand, options: HookOptions
       state: new TextEncoder().encode(options.state),
       stdout: stdoutRead,
       stderr: stderrRead,
+      standIn,
       timeoutMs: hook.timeout === undefined ? undefined : 1000 * hook.timeout,
       release,
     });
     const failure = describeHookEnd(ended);
     if (failure !== undefined) throw new TsruncError(failure);
   } finally {
+    standIn?.close();
     release(...opened);
   }
 }

@@ -13,6 +13,7 @@ import { decodePollFds, encodePollFds, POLLIN, POLLOUT } from "./poller.ts";
 import { reapChild } from "./process.ts";
 import { encodeSteps, type Session } from "./session.ts";
 import { openPidfd } from "./signal.ts";
+import type { StandIn } from "./stand-in.ts";
 
 const MSG_DONTWAIT = 0x40;
 const EINTR = 4;
@@ -31,6 +32,8 @@ export interface HookStreams {
   readonly stderr: number;
   /** Milliseconds; undefined: it may take as long as it wants. */
   readonly timeoutMs: number | undefined;
+  /** Gets the signals of the caller's terminal for it. */
+  readonly standIn: StandIn | undefined;
   /** Closes descriptors. */
   readonly release: (...fds: readonly number[]) => void;
 }
@@ -137,22 +140,32 @@ function waitForHook(hook: Watched, deadline: number | undefined): boolean {
       { fd: hook.pidfd, events: POLLIN },
       { fd: hook.state ? hook.streams.input : -1, events: POLLOUT },
       ...hook.outputs.map(({ fd }) => ({ fd, events: POLLIN })),
+      { fd: hook.streams.standIn?.fd() ?? -1, events: POLLIN },
     ]);
-    const count = libc.poll(fds, 5, limitPoll(deadline));
+    const count = libc.poll(fds, 6, limitPoll(deadline));
     if (count === 0 && deadline !== undefined && Date.now() >= deadline) return false;
     if (count < 0) {
       if (libc.errno() === EINTR) continue;
       throw new TsruncError(`poll(): errno ${libc.errno()}`);
     }
-    const [report = 0, ended = 0, writable = 0, ...readable] = decodePollFds(fds);
+    const [report = 0, ended = 0, writable = 0, out = 0, error = 0, signalled = 0] = decodePollFds(fds);
     const watched = hook.pid;
     // init may have ended right after its report that it has forked: the report comes first.
     if (report !== 0 || (ended !== 0 && hook.isInit)) takeReports(hook);
     if (writable !== 0) feed(hook);
-    for (const [i, output] of hook.outputs.entries())
-      if (readable[i] !== 0) drain(hook, output, hook.buffer.length);
+    if (out !== 0) drain(hook, hook.outputs[0], hook.buffer.length);
+    if (error !== 0) drain(hook, hook.outputs[1], hook.buffer.length);
+    if (signalled !== 0) passSignal(hook);
     if (ended !== 0 && hook.pid === watched) return true;
   }
+}
+
+/** To the hook's process group, as the terminal does it; init is in none of its own before its first step. */
+function passSignal({ session, streams, pid }: Watched): void {
+  const signal = streams.standIn?.take() ?? 0;
+  if (signal === 0) return;
+  const { libc } = session.init;
+  if (libc.kill(-pid, signal) < 0) libc.kill(pid, signal);
 }
 
 function takeReports(hook: Watched): void {
