@@ -35,7 +35,8 @@ export function describeProcess(
     env: [...(base.env ?? []), ...options.env],
     user: {
       ...base.user,
-      ...(options.user ?? {}),
+      uid: options.user?.uid ?? base.user.uid,
+      gid: options.user?.gid ?? base.user.gid,
       additionalGids: [...(base.user.additionalGids ?? []), ...options.additionalGids],
     },
     capabilities:

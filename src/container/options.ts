@@ -31,7 +31,7 @@ export interface RunOptions extends CreateOptions {
 /** A user as `--user` gives it; both parts are below 2^32 - 1. */
 export interface ExecUser {
   readonly uid: number;
-  readonly gid?: number;
+  readonly gid?: number | undefined;
 }
 
 export interface ExecOptions {

@@ -3,7 +3,7 @@ import { parseUser } from "../../../src/cli/exec-user.ts";
 import { UsageError } from "../../../src/errors.ts";
 
 describe("--user", () => {
-  const good: readonly (readonly [string, number, number])[] = [
+  const good: readonly (readonly [string, number, number | undefined])[] = [
     ["0", 0, undefined],
     ["1", 1, undefined],
     ["1000:100", 1000, 100],
