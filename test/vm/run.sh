@@ -31,7 +31,7 @@ done
 flag=
 if [[ ${1:-} == --newest ]]; then flag=1 && shift; fi
 # By default also the tests of commands that work otherwise on cgroup2.
-(($# > 0)) || set -- test/vm/*.test.* test/cgroup/v2.test.ts test/e2e/{events,exec-cgroup,net-devices,pause,ps,stats}.test.ts \
+(($# > 0)) || set -- test/vm/*.test.* test/cgroup/v2.test.ts test/e2e/{events,exec-cgroup,frozen-below,net-devices,pause,ps,stats}.test.ts \
   test/vm/newest/*.test.ts
 own=() newest=()
 for file; do
