@@ -7,11 +7,12 @@ import { sendSignal } from "./signal.ts";
 import type { SignalSource } from "./terminal.ts";
 
 /**
- * Signals that are not passed on: those that cannot be caught, those that mean this process alone (as in runc), and
- * those that the JavaScript engine itself lives on (faults, and PWR to stop its threads).
+ * Signals that are not passed on: those that cannot be caught, those that mean this process alone (as in runc; TTIN and
+ * TTOU stop a background job that needs its terminal, and a handler would have it try for ever), and those that the
+ * JavaScript engine itself lives on (faults, and PWR to stop its threads).
  */
 const NOT_FORWARDED = new Set(
-  "KILL STOP CHLD PIPE URG ILL TRAP ABRT BUS FPE SEGV SYS PWR XFSZ STKFLT".split(" "),
+  "KILL STOP CHLD PIPE URG TTIN TTOU ILL TRAP ABRT BUS FPE SEGV SYS PWR XFSZ STKFLT".split(" "),
 );
 
 /** To catch real-time signals takes some two hundred system calls, which a program that ends at once is spared. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { type Config, withTerminal } from "./config.ts";
 import { executable, isPeer, openSandbox } from "./harness.ts";
-import { runOnTerminal, type Terminal } from "./terminals.ts";
+import { runOnPty, runOnTerminal, type Terminal } from "./terminals.ts";
 
 const box = openSandbox("terminal-foreground");
 const ours = test.skipIf(isPeer);
@@ -46,6 +46,17 @@ describe("run in the foreground", () => {
     terminal.resize(40, 132);
     await terminal.expect(/40 132/);
     expect((await readEnding(terminal)).restored).toBe(true);
+  });
+  // runc 1.1 tries for ever, at the cost of a whole processor.
+  ours("as a background job it is stopped until it gets the terminal", async () => {
+    const id = box.id();
+    const { directory } = box.bundle(["sh", "-c", "echo begun; exit 6"], withTerminal());
+    const command = `${executable} --root ${box.root} run --bundle ${directory} ${id}`;
+    const state = "cut -d' ' -f3 /proc/$!/stat";
+    const wait = `for i in 1 2 3 4 5 6 7 8 9; do [ "$(${state})" = T ] && break; sleep 0.2; done; ${state}`;
+    const terminal = runOnPty(["bash", "-c", `set -m; ${command} & ${wait}; fg; exit $?`], box.directory);
+    await terminal.expect(/T\r?\n[\s\S]*begun/);
+    expect((await readEnding(terminal)).status).toBe(6);
   });
   test("^C goes to the process, not to tsrunc", async () => {
     const { terminal } = run([
