@@ -1,5 +1,5 @@
-// What `update` makes of a container's resources. Pure: what is absent stays as it is, and so does a number of 0
-// where 0 asks for nothing.
+// What `update` makes of a container's resources. Pure: what is absent stays as it is, and so do the devices, and a
+// number of 0 where 0 asks for nothing.
 import type { Resources } from "../spec/resources.ts";
 
 type Section = "memory" | "cpu" | "network" | "pids" | "blockIO";
@@ -43,7 +43,6 @@ export function mergeResources(current: Resources, change: Resources): Resources
     merged.rdma = { ...current.rdma, ...Object.fromEntries(devices) };
   }
   if (change.unified !== undefined) merged.unified = { ...current.unified, ...change.unified };
-  if (change.devices !== undefined) merged.devices = change.devices;
   // Without a limit of memory there is none of memory and swap either, unless one is asked for.
   if (change.memory?.limit === -1n && !change.memory.swap) merged.memory = { ...merged.memory, swap: -1n };
   return merged;

@@ -1,16 +1,13 @@
 // `update`: other resources for a container that lives.
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { planDevicesV2, planDeviceUpdateV1 } from "../cgroup/devices.ts";
-import { isFrozen, setFreezer } from "../cgroup/freezer.ts";
 import { planWrites } from "../cgroup/plan.ts";
 import { rewriteResources } from "../cgroup/rewrite.ts";
 import type { CgroupRecord } from "../cgroup/types.ts";
-import { planDeviceProperties, planUnitProperties } from "../cgroup/unit-properties.ts";
+import { planUnitProperties } from "../cgroup/unit-properties.ts";
 import { completeChange, mergeResources } from "../cgroup/update.ts";
 import { writeResources } from "../cgroup/write.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
-import { replaceDeviceFilter } from "../host/device-filter.ts";
 import type { SchemaChange } from "../host/resctrl.ts";
 import { readSystemdFacts, setUnitProperties } from "../host/systemd.ts";
 import { parseConfig, parseResources, type Resources } from "../spec/config.ts";
@@ -20,11 +17,9 @@ import { type ContainerRecord, containerPaths } from "./record.ts";
 import { computeStatus } from "./status.ts";
 import { codeOf, describeFsError, readRecord } from "./store.ts";
 
-type DeviceRules = NonNullable<Resources["devices"]>;
-
 /**
- * Changes the resources that `change` names, and the `schemas` of its resctrl group, and keeps the whole in the
- * container's state. `container not running` for one that has stopped. After an error nothing has changed. Throws
+ * Changes the resources that `change` names, but not its devices, and the `schemas` of its resctrl group, and keeps the
+ * whole in the container's state. `container not running` for one that has stopped. After an error nothing has changed. Throws
  * TsruncError, SyscallError.
  */
 export async function updateContainer(
@@ -47,30 +42,36 @@ export async function updateContainer(
   });
 }
 
-function changeResources(ctx: Context, { id, cgroup }: ContainerRecord, change: Resources): void {
+function changeResources(ctx: Context, { id, cgroup }: ContainerRecord, wanted: Resources): void {
+  if (Object.keys(wanted).length === 0) return;
+  const current = readResources(ctx, id);
+  const change = leaveDevices(ctx, current, wanted);
   if (Object.keys(change).length === 0) return;
   if (cgroup === null) throw new TsruncError("update the container's resources: it has no cgroup");
   const { kernel, kernelTCP } = change.memory ?? {};
   if (kernel !== undefined || kernelTCP !== undefined)
     ctx.log.warn("kernel memory settings are ignored: the kernel accounts it with the rest");
-  const current = readResources(ctx, id);
   const writes = planWrites(cgroup.mode, completeChange(current, change));
-  const devices = change.devices && planDevices(ctx, cgroup, current.devices ?? [], change.devices);
   const updateUnit = planUnitChange(ctx, cgroup, current, change);
   saveResources(ctx, id, mergeResources(current, change), () =>
     rewriteResources(cgroup, writes, () => {
-      try {
-        devices?.apply();
-        if (updateUnit === undefined) return;
-        updateUnit();
-        // systemd has written what it makes of the properties, such as whole percents of a CPU.
-        writeResources(cgroup, writes);
-      } catch (error) {
-        if (devices) takeBack(ctx, devices.undo);
-        throw error;
-      }
+      if (updateUnit === undefined) return;
+      updateUnit();
+      // systemd has written what it makes of the properties, such as whole percents of a CPU.
+      writeResources(cgroup, writes);
     }),
   );
+}
+
+/**
+ * The change without device rules: a container keeps those that it was made with, as with runc. Callers send them with
+ * every update (Kubernetes' CPU manager), while others, such as GPU vendors' hooks, have given it further devices behind
+ * the runtime's back, which rules that are set anew would take away.
+ */
+function leaveDevices(ctx: Context, current: Resources, { devices, ...change }: Resources): Resources {
+  if (devices !== undefined && formatJson(devices) !== formatJson(current.devices ?? []))
+    ctx.log.warn("devices are not updated: the container keeps the rules that it was created with");
+  return change;
 }
 
 /** The error that led here is what the caller must know of: what cannot be taken back is a warning. */
@@ -126,50 +127,6 @@ function planUnitChange(
 ): (() => void) | undefined {
   if (unit === undefined) return undefined;
   const facts = readSystemdFacts(ctx);
-  const properties = [
-    ...planUnitProperties(mode, completeChange(current, change), facts),
-    ...(change.devices === undefined ? [] : planDeviceProperties(change.devices)),
-  ];
+  const properties = planUnitProperties(mode, completeChange(current, change), facts);
   return () => setUnitProperties(ctx, unit, properties);
-}
-
-interface DeviceChange {
-  readonly apply: () => void;
-  /** Also after half of `apply`. */
-  readonly undo: () => void;
-}
-
-/** Plans the change from the rules that the container has to others. */
-function planDevices(
-  ctx: Context,
-  cgroup: CgroupRecord,
-  current: DeviceRules,
-  wanted: DeviceRules,
-): DeviceChange {
-  const dir = cgroup.paths.unified;
-  if (cgroup.mode === "v2" && dir !== undefined) {
-    const [before, after] = [planDevicesV2(current, dir), planDevicesV2(wanted, dir)];
-    return {
-      apply: () => replaceDeviceFilter(ctx, dir, after),
-      undo: () => replaceDeviceFilter(ctx, dir, before),
-    };
-  }
-  return {
-    apply: () => writeDevicesV1(cgroup, planDeviceUpdateV1(current, wanted)),
-    undo: () => writeDevicesV1(cgroup, planDeviceUpdateV1(wanted, current)),
-  };
-}
-
-/** Nothing of the container's runs while its devices are neither the old ones nor the new ones. */
-function writeDevicesV1(
-  cgroup: CgroupRecord,
-  { writes, isSeamless }: ReturnType<typeof planDeviceUpdateV1>,
-): void {
-  const mustFreeze = !isSeamless && !isFrozen(cgroup);
-  if (mustFreeze) setFreezer(cgroup, true);
-  try {
-    writeResources(cgroup, writes);
-  } finally {
-    if (mustFreeze) setFreezer(cgroup, false);
-  }
 }

@@ -91,11 +91,19 @@ if tsrunc update --cpu-quota 1 one 2>error; then fail "a quota of 1 was taken"; 
 grep -q 'cpu.quota' error || fail "$(cat error)"
 same CPUQuotaPerSecUSec 200ms "$(show $unit CPUQuotaPerSecUSec)"
 same cpu.max "10000 50000" "$(cat $cgroup/cpu.max)"
+# The kernel takes a memory.high of 0, systemd does not.
+echo '{ "pids": { "limit": 60 }, "unified": { "memory.high": "0" } }' >high.json
+if tsrunc update --resources high.json one 2>error; then fail "a memory.high of 0 was taken"; fi
+grep -q MemoryHigh error || fail "$(cat error)"
+same TasksMax 50 "$(show $unit TasksMax)"
+same pids.max 50 "$(cat $cgroup/pids.max)"
+same memory.high max "$(cat $cgroup/memory.high)"
 tsrunc pause one
 tsrunc resume one
-echo '{ "devices": [{ "allow": true, "access": "rwm" }] }' >all.json
+echo '{ "pids": { "limit": 51 }, "devices": [{ "allow": true, "access": "rwm" }] }' >all.json
 tsrunc update --resources all.json one
-same DevicePolicy auto "$(show $unit DevicePolicy)"
+same TasksMax 51 "$(show $unit TasksMax)"
+same DevicePolicy strict "$(show $unit DevicePolicy)"
 tsrunc kill one KILL
 for _ in {1..50}; do tsrunc state one | grep -q stopped && break || sleep 0.1; done
 tsrunc delete one

@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { planDeviceUpdateV1 } from "../../../src/cgroup/devices.ts";
 import { planWrites } from "../../../src/cgroup/plan.ts";
 import { completeChange, mergeResources } from "../../../src/cgroup/update.ts";
-import type { DeviceRule, Resources } from "../../../src/spec/resources.ts";
+import type { Resources } from "../../../src/spec/resources.ts";
 
 const files = (mode: "v1" | "v2", current: Resources, change: Resources): string[] =>
   planWrites(mode, completeChange(current, change)).map(({ file, value }) => `${file}=${value}`);
@@ -84,7 +83,6 @@ describe("what a container has after a change", () => {
       ],
       rdma: { x: { hcaObjects: 2 } },
       unified: { "io.max": "2" },
-      devices: [],
     };
     expect(mergeResources(current, change)).toEqual({
       blockIO: {
@@ -100,50 +98,17 @@ describe("what a container has after a change", () => {
       ],
       rdma: { x: { hcaHandles: 1, hcaObjects: 2 } },
       unified: { "memory.high": "1", "io.max": "2" },
-      devices: [],
     });
     expect(mergeResources(change, {})).toEqual(change);
+  });
+  test("devices stay as they are", () => {
+    const rule = { allow: true, type: "c", major: 10n, minor: 229n, access: "rw" } as const;
+    expect(mergeResources({ devices: [rule] }, { devices: [] })).toEqual({ devices: [rule] });
   });
   test("no limit of memory is none of swap", () => {
     expect(mergeResources({ memory: { limit: 1n, swap: 2n } }, { memory: { limit: -1n } }).memory).toEqual({
       limit: -1n,
       swap: -1n,
     });
-  });
-});
-
-describe("device rules from one list to another", () => {
-  const rule = (minor: bigint, access = "rwm", allow = true): DeviceRule => ({
-    allow,
-    type: "c",
-    major: 10n,
-    minor,
-    access,
-  });
-  const brief = (from: DeviceRule[], to: DeviceRule[]): [boolean, string[]] => {
-    const { isSeamless, writes } = planDeviceUpdateV1(from, to);
-    return [isSeamless, writes.map(({ file, value }) => `${file.replace("devices.", "")} ${value}`)];
-  };
-  const ALL: DeviceRule = { allow: true, access: "rwm" };
-
-  test("first what is allowed from now on, then what is no longer", () => {
-    expect(brief([rule(1n), rule(2n)], [rule(2n, "r"), rule(3n)])).toEqual([
-      true,
-      ["allow c 10:3 rwm", "deny c 10:1 rwm", "deny c 10:2 wm"],
-    ]);
-    expect(brief([rule(1n)], [rule(1n)])).toEqual([true, []]);
-  });
-  test("everything but", () => {
-    expect(brief([ALL, rule(1n, "rwm", false)], [ALL, rule(2n, "w", false)])).toEqual([
-      true,
-      ["deny c 10:2 w", "allow c 10:1 rwm"],
-    ]);
-  });
-  test("another default", () => {
-    expect(brief([rule(1n)], [ALL])).toEqual([false, ["allow a"]]);
-    const [isSeamless, lines] = brief([ALL], [rule(1n)]);
-    expect(isSeamless).toBe(false);
-    expect(lines.slice(0, 2)).toEqual(["deny a", "allow c 10:1 rwm"]);
-    expect(lines.length).toBe(13);
   });
 });
