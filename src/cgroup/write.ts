@@ -11,30 +11,39 @@ const WRITE_FLAGS = constants.O_WRONLY | constants.O_NOFOLLOW | O_CLOEXEC;
 
 /**
  * Writes values into the files of a container's cgroup, in their order, each with one write(2) as the kernel wants
- * it. Throws SyscallError: `linux.resources.memory.limit: write "1" to memory.max: invalid argument`, and TsruncError
- * for a limit that is refused before anything is written.
+ * it. `tell` is told of each that was carried out, as it was. Throws SyscallError: `linux.resources.memory.limit: write
+ * "1" to memory.max: invalid argument`, and TsruncError for a limit that is refused before anything is written.
  */
-export function writeResources(record: CgroupRecord, writes: readonly CgroupWrite[]): void {
+export function writeResources(
+  record: CgroupRecord,
+  writes: readonly CgroupWrite[],
+  tell: (write: CgroupWrite) => void = () => {},
+): void {
   const open = new Map<string, number>();
   const again: CgroupWrite[] = [];
   for (const write of writes) checkUsage(record, write);
   try {
     for (const write of writes) {
       try {
-        writeOne(record, write, open);
+        writeOne(record, write, open, tell);
       } catch (error) {
         if (write.ifInvalid !== "retry last" || !isErrno(error, EINVAL)) throw error;
         again.push(write);
       }
     }
-    for (const write of again) writeOne(record, write, open);
+    for (const write of again) writeOne(record, write, open, tell);
   } finally {
     for (const fd of open.values()) closeSync(fd);
   }
 }
 
 /** `open`: descriptors by path, since the device rules all go into one or two files. */
-function writeOne(record: CgroupRecord, write: CgroupWrite, open: Map<string, number>): void {
+function writeOne(
+  record: CgroupRecord,
+  write: CgroupWrite,
+  open: Map<string, number>,
+  tell: (write: CgroupWrite) => void,
+): void {
   const { hierarchy, file, value, why } = write;
   const dir = record.paths[hierarchy];
   const call = `write ${JSON.stringify(value)} to ${file}`;
@@ -52,9 +61,12 @@ function writeOne(record: CgroupRecord, write: CgroupWrite, open: Map<string, nu
     const errno = errnoOf(error);
     const { ifMissing, ...rest } = write;
     if (errno === ENOENT && ifMissing === "skip") return;
-    if (errno === ENOENT && typeof ifMissing === "object") writeOne(record, { ...rest, ...ifMissing }, open);
+    if (errno === ENOENT && typeof ifMissing === "object")
+      writeOne(record, { ...rest, ...ifMissing }, open, tell);
     else throw new SyscallError(why, call, errno, explain(dir, write, errno));
+    return;
   }
+  tell(write);
 }
 
 /** Throws TsruncError, in runc's words, for a limit that the cgroup's usage is above. */

@@ -5,7 +5,6 @@ import { rewriteResources } from "../cgroup/rewrite.ts";
 import type { CgroupRecord } from "../cgroup/types.ts";
 import { planUnitProperties } from "../cgroup/unit-properties.ts";
 import { completeChange, mergeResources } from "../cgroup/update.ts";
-import { writeResources } from "../cgroup/write.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
 import type { SchemaChange } from "../host/resctrl.ts";
@@ -54,11 +53,11 @@ function changeResources(ctx: Context, { id, cgroup }: ContainerRecord, wanted: 
   const writes = planWrites(cgroup.mode, completeChange(current, change));
   const updateUnit = planUnitChange(ctx, cgroup, current, change);
   saveResources(ctx, id, mergeResources(current, change), () =>
-    rewriteResources(cgroup, writes, () => {
+    rewriteResources(cgroup, writes, (rewrite) => {
       if (updateUnit === undefined) return;
       updateUnit();
       // systemd has written what it makes of the properties, such as whole percents of a CPU.
-      writeResources(cgroup, writes);
+      rewrite();
     }),
   );
 }

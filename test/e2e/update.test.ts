@@ -166,6 +166,24 @@ describe.skipIf(!isV1)("errors", () => {
     await remove(id);
   });
 
+  test.skipIf(isPeer)("what fails last leaves everything as it was, and is all that is told", async () => {
+    const id = await create({ memory: { limit: 64 * MB }, pids: { limit: 9 } });
+    const throttleReadBpsDevice = [{ major: 999, minor: 0, rate: 5 }];
+    const bad = { memory: { limit: 32 * MB }, pids: { limit: 10 }, blockIO: { throttleReadBpsDevice } };
+    const result = await box.run(["update", "-r", file(JSON.stringify(bad)), id]);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("blkio.throttle.read_bps_device: no such device");
+    expect(result.stderr).not.toContain("and back");
+    expect([read(id, "memory.limit_in_bytes"), read(id, "pids.max")]).toEqual([String(64 * MB), "9"]);
+    expect(existsSync(join(box.root, id, "resources.json"))).toBe(false);
+    await box.ok(["update", "--cpu-idle", "1", id]);
+    const idle = await box.run(["update", "--cpu-share", "100", id]);
+    expect(idle.status).toBe(1);
+    expect(idle.stderr).toContain("to cpu.shares: invalid argument");
+    expect(idle.stderr).not.toContain("and back");
+    await remove(id);
+  });
+
   test.skipIf(isPeer)("a state that cannot be kept leaves everything as it was", async () => {
     const id = await create({ pids: { limit: 9 } });
     const inTheWay = join(box.root, id, "resources.json.new");
