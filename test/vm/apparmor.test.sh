@@ -88,7 +88,7 @@ for kind in host user; do
   out=$(tsrunc exec --apparmor tsrunc-other three sh -c 'cat /secret-of-test /secret-of-other; true' 2>&1)
   [[ $out == *"text"* && $out == *"/secret-of-other': Permission denied"* ]] || fail "$out"
   echo '{ "user": { "uid": 0, "gid": 0 }, "args": ["cat", "/proc/self/attr/current"], "cwd": "/", "env": ["PATH=/bin"] }' >process.json
-  same "label of exec --process without one ($kind)" unconfined "$(tsrunc exec --process process.json three)"
+  same "label of exec --process without one ($kind)" "tsrunc-test (enforce)" "$(tsrunc exec --process process.json three)"
   echo '{ "user": { "uid": 0, "gid": 0 }, "args": ["cat", "/proc/self/attr/current"], "cwd": "/", "env": ["PATH=/bin"], "apparmorProfile": "tsrunc-other" }' >process.json
   same "label of exec --process with one ($kind)" "tsrunc-other (enforce)" "$(tsrunc exec --process process.json three)"
   status=0
