@@ -14,11 +14,11 @@ export function cgroupDirs(record: CgroupRecord): readonly string[] {
 
 /**
  * Pids of the container's cgroup and of those below it, in this process's pid namespace, ascending; none if it is
- * gone. On v1 the devices hierarchy counts, which every container is in. Throws SyscallError.
+ * gone. On v1 the devices hierarchy counts, which every container is in but an ordinary user's. Throws SyscallError.
  */
 export function readCgroupPids(record: CgroupRecord): readonly number[] {
   const dir = record.mode === "v2" ? record.paths.unified : record.paths.devices;
-  return dir === undefined ? [] : listPids([dir]);
+  return listPids(dir === undefined ? cgroupDirs(record) : [dir]);
 }
 
 /** Pids of all given cgroups and of those below them, ascending, without those of other pid namespaces (0). */

@@ -15,12 +15,15 @@ export const command: CommandDefinition = {
   options: [{ name: "all", short: "a", kind: "flag", help: "send it to all processes of the container" }],
   minArgs: 1,
   maxArgs: 2,
-  run: (invocation) => {
+  run: async (invocation) => {
     const name = invocation.args[1] || undefined; // an empty one is none: kill "$ID" "$SIGNAL"
     const signal = name === undefined ? undefined : name === "0" ? PROBE : parseSignal(name);
     if (name !== undefined && signal === undefined)
       throw new UsageError(`unknown signal ${JSON.stringify(name)}`);
-    killContainer(invocation.ctx, getId(invocation), { signal, all: hasFlag(invocation.options, "all") });
+    await killContainer(invocation.ctx, getId(invocation), {
+      signal,
+      all: hasFlag(invocation.options, "all"),
+    });
     return 0;
   },
 };

@@ -16,7 +16,7 @@ export const command: CommandDefinition = {
     const format = getText(options, "format") ?? "table";
     if (format !== "table" && format !== "json") throw new UsageError(`invalid format option: ${format}`);
     const { formatPids, listProcesses, selectLines } = await import("../container/ps.ts");
-    const pids = listProcesses(ctx, getId(invocation));
+    const pids = await listProcesses(ctx, getId(invocation));
     if (format === "json") {
       print(`${formatPids(pids)}\n`);
       return 0;

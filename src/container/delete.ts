@@ -94,7 +94,7 @@ function findReadableRecord(ctx: Context, id: string): ContainerRecord | undefin
  * runs. The caller holds the container's lock. Throws when a process does not end, and keeps the state then.
  */
 export async function destroyContainer(ctx: Context, record: ContainerRecord): Promise<void> {
-  endFirstProcess(ctx, record);
+  await endFirstProcess(ctx, record);
   if (record.cgroup !== null && !record.ownsCgroup) {
     removeUnusedCgroup(record.cgroup);
   } else if (record.cgroup !== null) {
@@ -118,21 +118,24 @@ async function closeCgroup(ctx: Context, record: CgroupRecord): Promise<void> {
 }
 
 /** Kills every process of a container; it is `stopped` then. Throws when its first process does not end. */
-export function stopContainer(ctx: Context, record: ContainerRecord): void {
-  endFirstProcess(ctx, record);
+export async function stopContainer(ctx: Context, record: ContainerRecord): Promise<void> {
+  await endFirstProcess(ctx, record);
   const cgroup = ownCgroup(record);
   if (cgroup !== null) killCgroup(cgroup);
 }
 
-function endFirstProcess(ctx: Context, record: ContainerRecord): void {
+async function endFirstProcess(ctx: Context, record: ContainerRecord): Promise<void> {
   if (!hasLiveProcess(record)) return;
   const libc = loadLibc(ctx.installDir);
   const pidfd = openProcess(libc, record.pid, record.startTime);
   if (pidfd === undefined) return;
   try {
-    if (!sendSignal(libc, pidfd, SIGKILL)) return;
-    const wait = (ms: number): boolean => waitForEnd(libc, pidfd, ms);
     const cgroup = ownCgroup(record);
+    // Nothing else ends the others then, and once their parent has ended nobody finds them.
+    if (cgroup === null && !record.hasOwnPidNamespace)
+      (await import("../host/hooks.ts")).signalTree(libc, record, SIGKILL);
+    else if (!sendSignal(libc, pidfd, SIGKILL)) return;
+    const wait = (ms: number): boolean => waitForEnd(libc, pidfd, ms);
     if (cgroup === null ? wait(END_MS) : awaitDeath(cgroup, wait, END_MS)) return;
     throw new TsruncError(`container ${record.id}: process ${record.pid} does not end after SIGKILL`);
   } finally {

@@ -25,11 +25,11 @@ export interface KillOptions {
  * Sends a signal. SIGKILL also thaws a paused container, and without an own pid namespace it goes to every process
  * of the container, which would outlive the first one. `container not running` for one that has stopped.
  */
-export function killContainer(ctx: Context, id: string, options: KillOptions): void {
+export async function killContainer(ctx: Context, id: string, options: KillOptions): Promise<void> {
   const record = readRecord(ctx, id);
   const signal = options.signal ?? findStopSignal(ctx, record);
   if (options.all || (signal === SIGKILL && !record.hasOwnPidNamespace)) {
-    const reached = signalAll(ctx, record, signal);
+    const reached = await signalAll(ctx, record, signal);
     if (!reached && !options.all) throw new TsruncError(phrases.notRunning);
     return;
   }
@@ -63,10 +63,15 @@ function signalFirst(ctx: Context, record: ContainerRecord, signal: number): voi
  * Whether there was anything to signal. The kernel ends a pid namespace with its first process, but a cgroup may hold
  * processes of other namespaces: so all of the cgroup get the signal in any case.
  */
-function signalAll(ctx: Context, record: ContainerRecord, signal: number): boolean {
+async function signalAll(ctx: Context, record: ContainerRecord, signal: number): Promise<boolean> {
   const cgroup = ownCgroup(record);
-  const pids = cgroup === null ? [] : readCgroupPids(cgroup);
-  if (cgroup !== null) killCgroup(cgroup, signal);
+  if (cgroup === null) {
+    // An ordinary user's: what /proc tells. What few containers need is not loaded for the others.
+    const { signalTree } = await import("../host/hooks.ts");
+    return record.pid !== 0 && signalTree(loadLibc(ctx.installDir), record, signal);
+  }
+  const pids = readCgroupPids(cgroup);
+  killCgroup(cgroup, signal);
   // A container that sees the host's cgroups may have moved its first process out of its own.
   const missesFirst = !pids.includes(record.pid) && hasLiveProcess(record);
   if (missesFirst) signalFirst(ctx, record, signal);

@@ -74,6 +74,10 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
   const isRootless = options.rootless ?? !isHostRoot;
   const mayDoWithout = isRootless && (request.cgroupsPath ?? "") === "" && !options.systemdCgroup;
   const cgroup = mayDoWithout ? leaveUnusable(planned, layout) : planned;
+  if (!hasCgroup(cgroup) && !hasNamespace(readNamespaces(config), "pid"))
+    ctx.log.warn(
+      "a rootless container with no cgroup and no private pid namespace: kill and delete may miss some of its processes",
+    );
   const facts = collectFacts(ctx, config, bundle, listCgroupMounts(layout, cgroup.record), privilege);
   checkLabels(config.process, facts.lsm);
   checkIdmaps(config, facts);
@@ -90,6 +94,11 @@ export function prepareContainer(ctx: Context, options: CreateOptions): Prepared
   const last = 3 + options.preserveFds + countListenFds(ctx);
   const keepFds = ctx.inheritedFds.filter((fd) => fd < last);
   return { options, text, config, facts, cgroup, resctrl, keepFds };
+}
+
+/** Whether there is any hierarchy in which the container has a cgroup: see {@link leaveUnusable}. */
+function hasCgroup({ record }: CgroupPlan): boolean {
+  return Object.keys(record.paths).length > 0;
 }
 
 /** sd_listen_fds(3): descriptors from 3 on that a service manager has passed. What is no number passes none. */
@@ -130,7 +139,7 @@ export function firstRecord(ctx: Context, { options, config, facts, cgroup }: Pr
     phase: "creating",
     pid: 0,
     startTime: "0",
-    cgroup: cgroup.record,
+    cgroup: hasCgroup(cgroup) ? cgroup.record : null,
     ownsCgroup: false,
     hooks: {
       startContainer: config.hooks?.startContainer ?? [],

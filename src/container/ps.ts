@@ -7,12 +7,13 @@ import { hasLiveProcess } from "./status.ts";
 import { readRecord } from "./store.ts";
 
 /** Pids of all processes of a container in the runtime's pid namespace, ascending. Throws TsruncError. */
-export function listProcesses(ctx: Pick<Context, "root">, id: string): readonly number[] {
+export async function listProcesses(ctx: Pick<Context, "root">, id: string): Promise<readonly number[]> {
   const record = readRecord(ctx, id);
   const cgroup = ownCgroup(record);
   if (cgroup !== null) return readCgroupPids(cgroup);
-  // Without a cgroup nothing but the first process is known.
-  return hasLiveProcess(record) ? [record.pid] : [];
+  // An ordinary user's without a cgroup: what /proc tells.
+  if (!hasLiveProcess(record)) return [];
+  return (await import("../host/hooks.ts")).listTree(record.pid);
 }
 
 /** The output of `ps --format json`: one line; `null` for no process, as Go prints an empty list. */

@@ -18,7 +18,7 @@ import { describeState } from "./state.ts";
  * In the container's namespaces, as the user, with the capabilities and under the seccomp filter of its process. A
  * failure stops the container. Throws TsruncError.
  */
-export function runStartContainerHooks(ctx: Context, record: ContainerRecord): void {
+export async function runStartContainerHooks(ctx: Context, record: ContainerRecord): Promise<void> {
   const text = readFileSync(containerPaths(ctx.root, record.id).config, "utf8");
   const config = parseConfig(text, { requireProcess: true });
   const { sets } = resolveCapabilities(
@@ -41,7 +41,7 @@ export function runStartContainerHooks(ctx: Context, record: ContainerRecord): v
       enter: (p) => becomeHook(p, config, sets, seccomp),
     });
   } catch (error) {
-    stopContainer(ctx, record);
+    await stopContainer(ctx, record);
     throw error;
   }
 }

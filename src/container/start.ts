@@ -63,7 +63,7 @@ export async function startCreated(ctx: Context, record: ContainerRecord): Promi
 
 async function startLocked(ctx: Context, record: ContainerRecord): Promise<void> {
   if (record.hooks.startContainer.length > 0)
-    (await import("./start-hooks.ts")).runStartContainerHooks(ctx, record);
+    await (await import("./start-hooks.ts")).runStartContainerHooks(ctx, record);
   const paths = containerPaths(ctx.root, record.id);
   const batch = readFileSync(paths.startBatch);
   const agent = record.seccompAgent && (await import("./seccomp-agent.ts"));
@@ -124,9 +124,9 @@ export async function runPoststartHooks(ctx: Context, record: ContainerRecord): 
 async function stopUnlessGone(ctx: Context, record: ContainerRecord): Promise<void> {
   const { isSame, stopContainer } = await import("./delete.ts");
   try {
-    await withContainerLock(ctx, record.id, () => {
+    await withContainerLock(ctx, record.id, async () => {
       const now = findRecord(ctx, record.id);
-      if (now !== undefined && isSame(now, record)) stopContainer(ctx, now);
+      if (now !== undefined && isSame(now, record)) await stopContainer(ctx, now);
     });
   } catch (error) {
     if (messageOf(error) !== phrases.absent) ctx.log.warn(messageOf(error));

@@ -18,23 +18,62 @@ interface Found {
 }
 
 /**
+ * Pids of a process and of those that descend from it or are in its process group or session, ascending. See
+ * {@link killTree} for what may be missing.
+ */
+export function listTree(pid: number): readonly number[] {
+  const members = findTree(listProcesses(), pid).map((member) => member.pid);
+  return [pid, ...members].sort((a, b) => a - b);
+}
+
+/** Sends a signal to all processes of {@link listTree}, SIGKILL also to those that come meanwhile; false if the first has ended. */
+export function signalTree(
+  libc: Libc,
+  { pid, startTime }: Pick<Found, "pid" | "startTime">,
+  signal: number,
+): boolean {
+  const pidfd = openProcess(libc, pid, startTime);
+  if (pidfd === undefined) return false;
+  const signalRoot = (one: number): boolean => sendSignal(libc, pidfd, one);
+  try {
+    if (signal === SIGKILL) return endTree(libc, pid, signalRoot);
+    const members = findTree(listProcesses(), pid);
+    if (!signalRoot(signal)) return false;
+    for (const member of members) signalMember(libc, member, signal);
+    return true;
+  } finally {
+    libc.close(pidfd);
+  }
+}
+
+/**
  * Kills a child of ours, its process group, its session, and all processes that descend from it. A descendant that
  * has left the session and whose parent has ended cannot be told from others, and lives on.
  */
 export function killTree(libc: Libc, pid: number): void {
+  endTree(libc, pid, (signal) => libc.kill(pid, signal) === 0);
+}
+
+/** False if the root has ended before. */
+function endTree(libc: Libc, pid: number, signalRoot: (signal: number) => boolean): boolean {
   // It stays the parent of its children until they are found, and starts no more.
-  libc.kill(pid, SIGSTOP);
+  signalRoot(SIGSTOP);
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const members = findTree(listProcesses(), pid);
-    for (const { pid: member, startTime } of members) {
-      const pidfd = openProcess(libc, member, startTime);
-      if (pidfd === undefined) continue;
-      sendSignal(libc, pidfd, SIGKILL);
-      libc.close(pidfd);
-    }
+    for (const member of members) signalMember(libc, member, SIGKILL);
     if (members.length === 0) break;
   }
-  libc.kill(pid, SIGKILL);
+  return signalRoot(SIGKILL);
+}
+
+function signalMember(libc: Libc, { pid, startTime }: Found, signal: number): void {
+  const pidfd = openProcess(libc, pid, startTime);
+  if (pidfd === undefined) return;
+  try {
+    sendSignal(libc, pidfd, signal);
+  } finally {
+    libc.close(pidfd);
+  }
 }
 
 /** Members of the tree without its root. */

@@ -42,6 +42,13 @@ describe.skipIf(!isV1)("freezing and signalling", () => {
     removeCgroup(record);
   });
 
+  test("an ordinary user's processes are found in the hierarchies that they are in", () => {
+    const { devices: _, ...paths } = create().paths;
+    const child = start();
+    writeFileSync(`${paths.pids}/cgroup.procs`, String(child.pid));
+    expect(readCgroupPids({ driver: "cgroupfs", mode: "v1", paths })).toEqual([child.pid]);
+  });
+
   test("a signal reaches each process, also below", async () => {
     const record = create();
     const children = [start(), start()];

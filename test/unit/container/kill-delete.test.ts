@@ -50,28 +50,36 @@ describe("pidfds", () => {
 describe("kill", () => {
   test("sends the signal", async () => {
     const live = await addLive("a");
-    killContainer(fixture.ctx, "a", { signal: 10, all: false });
+    await killContainer(fixture.ctx, "a", { signal: 10, all: false });
     expect(await endOf(live)).toBe("SIGUSR1");
   });
 
-  test("a stopped container is not running, which --all takes", () => {
+  test("a stopped container is not running, which --all takes", async () => {
     fixture.add("a", { pid: 2 ** 30 });
-    expect(() => killContainer(fixture.ctx, "a", { signal: 15, all: false })).toThrow(phrases.notRunning);
-    expect(() => killContainer(fixture.ctx, "a", { signal: 9, all: false })).toThrow(phrases.notRunning);
-    killContainer(fixture.ctx, "a", { signal: 9, all: true });
+    await expect(killContainer(fixture.ctx, "a", { signal: 15, all: false })).rejects.toThrow(
+      phrases.notRunning,
+    );
+    await expect(killContainer(fixture.ctx, "a", { signal: 9, all: false })).rejects.toThrow(
+      phrases.notRunning,
+    );
+    await killContainer(fixture.ctx, "a", { signal: 9, all: true });
   });
 
   test("a process that has the number now is left alone", async () => {
     const live = await fixture.spawn();
     fixture.add("a", { pid: live.pid, startTime: "1" });
-    expect(() => killContainer(fixture.ctx, "a", { signal: 9, all: false })).toThrow(phrases.notRunning);
+    await expect(killContainer(fixture.ctx, "a", { signal: 9, all: false })).rejects.toThrow(
+      phrases.notRunning,
+    );
     expect(live.child.signalCode).toBeNull();
   });
 
-  test("no container, or one without a process", () => {
-    expect(() => killContainer(fixture.ctx, "a", { signal: 15, all: true })).toThrow(phrases.absent);
+  test("no container, or one without a process", async () => {
+    await expect(killContainer(fixture.ctx, "a", { signal: 15, all: true })).rejects.toThrow(phrases.absent);
     fixture.add("b", { phase: "creating" });
-    expect(() => killContainer(fixture.ctx, "b", { signal: 15, all: false })).toThrow(phrases.notRunning);
+    await expect(killContainer(fixture.ctx, "b", { signal: 15, all: false })).rejects.toThrow(
+      phrases.notRunning,
+    );
   });
 });
 
