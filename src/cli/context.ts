@@ -1,6 +1,7 @@
 // The caller's context, made once for a command from the state of this process.
 import { dirname } from "node:path";
 import type { Context, Log } from "../context.ts";
+import { findIgnoredSignals } from "../host/ignored-signals.ts";
 import { guessCallerNofile, listInheritedFds } from "./engine.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { chooseRoot } from "./root.ts";
@@ -37,6 +38,7 @@ export function createContext(
     env: state.env,
     stdio: [0, 1, 2],
     inheritedFds: passesFds ? listInheritedFds() : [],
+    ...(passesFds ? { ignoredSignals: findIgnoredSignals() } : {}),
     euid: state.euid,
     egid: state.egid,
     log,

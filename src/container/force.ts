@@ -3,6 +3,7 @@
 import { loadLibc } from "../../native-bindings/libc.ts";
 import { thawForDeath } from "../cgroup/thaw.ts";
 import type { Context } from "../context.ts";
+import { signalTree } from "../host/kill-tree.ts";
 import { openProcess, sendSignal } from "../host/signal.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import type { LockHolder, LockWait } from "./lock.ts";
@@ -10,7 +11,7 @@ import { type ContainerRecord, ownCgroup } from "./record.ts";
 
 /** How long the other command may go on, in milliseconds, before the container's process is killed. */
 const CONTAINER_MS = 500;
-/** How long it has then to come to an end, before it is killed too. */
+/** How long it has then to come to an end, before it is killed too, with its hook. */
 const HOLDER_MS = 10_000;
 const WAIT_MS = 15_000;
 
@@ -23,14 +24,16 @@ export function forceLock(ctx: Context, findRecord: () => ContainerRecord | unde
   let isHolderKilled = false;
   const whileHeld = (holder: LockHolder, waitedMs: number): void => {
     if (!isEnded && waitedMs >= CONTAINER_MS) {
-      isEnded = true;
       const record = findRecord();
+      isEnded = record !== undefined && record.pid !== 0; // else it may come yet
       if (record) killFirstProcess(ctx, record);
     }
     if (!isHolderKilled && waitedMs >= HOLDER_MS && !holder.isForeign) {
       isHolderKilled = true;
-      ctx.log.warn(`process ${holder.pid}, which still works on the container, is killed`);
-      killProcess(ctx, holder);
+      ctx.log.warn(
+        `process ${holder.pid}, which still works on the container, is killed with what it has started`,
+      );
+      signalTree(loadLibc(ctx.installDir), holder, SIGKILL); // a hook would outlive it
     }
   };
   return { waitMs: WAIT_MS, whileHeld };

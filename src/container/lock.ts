@@ -20,7 +20,7 @@ import type { Context } from "../context.ts";
 import { phrases, TsruncError } from "../errors.ts";
 import { isProcessAlive, readProcessStat } from "../host/process-stat.ts";
 import { containerPaths } from "./record.ts";
-import { codeOf, createContainerDir, describeFsError, hasContainerDir } from "./store.ts";
+import { codeOf, createContainerDir, describeFsError, hasContainerDir, hasRecord } from "./store.ts";
 
 type Rooted = Pick<Context, "root">;
 
@@ -77,19 +77,18 @@ export async function withContainerLock<T>(
  */
 export async function withNewContainer<T>(ctx: Rooted, id: string, action: () => Promise<T> | T): Promise<T> {
   const dir = createContainerDir(ctx, id);
-  const made = lstatSync(dir).ino;
-  // Between the two steps `delete --force` may remove the directory and another `create` make its own.
-  const isOwn = (): boolean => lstatSync(dir, { throwIfNoEntry: false })?.ino === made;
   let isLocked = false;
   try {
     return await withContainerLock(ctx, id, () => {
       isLocked = true;
-      if (!isOwn()) throw new TsruncError(phrases.absent);
+      // Between the two steps `delete --force` may remove the directory, and another `create` make its own and be first.
+      // What the directory is cannot tell: its number may be the same. A directory without a record is whose the lock is.
+      if (hasRecord(ctx, id)) throw new TsruncError(phrases.exists);
       return action();
     });
   } catch (error) {
     // No room for the lock, for one: nothing is in the directory but perhaps another command's bid for it.
-    if (!isLocked && isOwn()) removeIfThere(() => rmdirSync(dir), "ENOTEMPTY");
+    if (!isLocked) removeIfThere(() => rmdirSync(dir), "ENOTEMPTY");
     throw error;
   }
 }

@@ -88,10 +88,22 @@ async function startLocked(ctx: Context, record: ContainerRecord): Promise<void>
   removeStateFile(paths.startSteps);
 }
 
-/** Init's death looks like its execve from outside, but for the name. What its parent has reaped can no longer be told. */
+/** Longest time from the end of init's connection to its new name or its end, in milliseconds. */
+const FATE_MS = 1000;
+
+/**
+ * Init's death looks like its execve from outside, but for the name. Its descriptors are closed a moment before either
+ * can be seen. What its parent has reaped can no longer be told.
+ */
 function hasDiedAsInit({ pid, startTime }: ContainerRecord): boolean {
-  const stat = readProcessStat(pid);
-  return stat?.startTime === startTime && stat.name === INIT_NAME && !isRunning(stat);
+  const deadline = Date.now() + FATE_MS;
+  for (;;) {
+    const stat = readProcessStat(pid);
+    if (stat?.startTime !== startTime || stat.name !== INIT_NAME) return false;
+    if (!isRunning(stat)) return true;
+    if (Date.now() >= deadline) return false;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); // a millisecond
+  }
 }
 
 function checkStatus(ctx: Context, record: ContainerRecord): void {

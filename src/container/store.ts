@@ -58,6 +58,11 @@ export function hasContainerDir(ctx: Rooted, id: string): boolean {
   return lstatSync(containerPaths(ctx.root, id).dir, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
+/** Whether a container has a record, readable or not. */
+export function hasRecord(ctx: Rooted, id: string): boolean {
+  return lstatSync(containerPaths(ctx.root, id).record, { throwIfNoEntry: false }) !== undefined;
+}
+
 /** Reads a container's record; `container does not exist` if there is none. */
 export function readRecord(ctx: Rooted, id: string): ContainerRecord {
   const record = findRecord(ctx, id);

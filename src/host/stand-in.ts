@@ -4,15 +4,20 @@
 // gets the same.
 import { readFileSync } from "node:fs";
 import type { Context } from "../context.ts";
+import { messageOf } from "../errors.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import { closeFd } from "./fd.ts";
+import { findIgnoredSignals } from "./ignored-signals.ts";
 import { type Launched, launchInit } from "./launch.ts";
 import { reapChild } from "./process.ts";
 
 export interface StandIn {
   /** Readable when it has ended; -1 when it can no longer stand in. */
   readonly fd: () => number;
-  /** To be called then: the number of the signal that it has ended of, 0 for none. Another one takes its place. */
+  /**
+   * To be called then: the number of the signal that it has ended of, 0 for none and for what the caller ignores. Another
+   * one takes its place.
+   */
   readonly take: () => number;
   readonly close: () => void;
 }
@@ -20,6 +25,7 @@ export interface StandIn {
 /** Undefined if this process has no controlling terminal. Throws SyscallError. */
 export function openStandIn(ctx: Context): StandIn | undefined {
   if (!hasControllingTerminal()) return undefined;
+  const ignored = ctx.ignoredSignals ?? findIgnoredSignals();
   const launch = (): Launched => launchInit(ctx, { stdio: ctx.stdio, pass: [] });
   let init: Launched | undefined = launch();
   const reap = ({ libc, socket, launcherPid }: Launched): number => {
@@ -30,9 +36,16 @@ export function openStandIn(ctx: Context): StandIn | undefined {
     fd: () => init?.socket ?? -1,
     take: () => {
       if (!init) return 0;
-      const signal = findSignal(reap(init));
-      init = signal === 0 ? undefined : launch();
-      return signal;
+      const ended = init;
+      init = undefined;
+      const signal = findSignal(reap(ended));
+      if (signal === 0) return 0;
+      try {
+        init = launch();
+      } catch (error) {
+        ctx.log.warn(`signals no longer reach the hook: ${messageOf(error)}`);
+      }
+      return ignored.has(signal) ? 0 : signal;
     },
     close: () => {
       if (!init) return;

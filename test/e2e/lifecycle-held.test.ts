@@ -101,7 +101,7 @@ ours(
     expect(result.stderr).toContain("is killed");
     expect((await create.result).signal).toBe("SIGKILL");
     expect(await readStatus(box, id)).toBeUndefined();
-    process.kill(hook, "SIGKILL");
+    await waitFor("the hook's end", () => !existsSync(`/proc/${hook}`));
   },
   30_000,
 );
@@ -132,3 +132,20 @@ for (const kind of ["createRuntime", "createContainer"] as const)
     expect(result.stderr).toContain("exit status 3");
     expect(JSON.parse(readFileSync(stopped, "utf8"))).toMatchObject({ id, status: "stopped" });
   });
+
+ours("a create that is overtaken leaves another one's container alone", async () => {
+  const id = box.id();
+  const { directory } = box.bundle(["true"]);
+  // Between its mkdir and all that follows the directory is deleted, and made by another create: with the same number.
+  const delay = ["-f", "-qq", "-o", "/dev/null", "-P", join(box.root, id), "-e", "trace=mkdir"];
+  const inject = ["-e", "inject=mkdir:delay_exit=2000000:when=1"];
+  const first = box.start(["create", "--bundle", directory, id], { prefix: ["strace", ...delay, ...inject] });
+  await waitFor("the directory", () => existsSync(join(box.root, id)));
+  await box.ok(["delete", "--force", id]);
+  await box.ok(["create", "--bundle", directory, id]);
+  const result = await first.result;
+  expect(result.status).toBe(1);
+  expect(result.stderr).toContain("container with given ID already exists");
+  expect(await readStatus(box, id)).toBe("created");
+  await box.ok(["delete", "--force", id]);
+});

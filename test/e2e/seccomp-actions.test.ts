@@ -159,3 +159,12 @@ for (const action of ["SCMP_ACT_ERRNO", "SCMP_ACT_KILL_PROCESS"] as const)
       await box.ok(["delete", id]);
     },
   );
+
+test.skipIf(isPeer)("run tells each time that init died of its filter in execve", async () => {
+  const bundle = box.bundle(["true"], under(deny(["execve"], { action: "SCMP_ACT_KILL_PROCESS" })));
+  for (let i = 0; i < 10; i++) {
+    const result = await box.run(["run", "--bundle", bundle.directory, box.id()]);
+    expect(result.status).toBe(1);
+    expect(result.stderr).toContain("ended before it executed the program");
+  }
+});

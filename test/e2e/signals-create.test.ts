@@ -2,9 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { openSandbox, readStatus, waitFor } from "./harness.ts";
+import { executable, openSandbox, readStatus, waitFor } from "./harness.ts";
 import { setHooks, sh } from "./hooks.ts";
-import { runOnTerminal } from "./terminals.ts";
+import { runOnPty, runOnTerminal } from "./terminals.ts";
 
 const box = openSandbox("signals-create");
 
@@ -51,6 +51,18 @@ describe("at a terminal", () => {
         expect(JSON.parse(terminal.report().trim().split("\n").at(-1) ?? "")).toMatchObject({ status: 1 });
         expect(existsSync(`${file}.done`)).toBe(false);
       });
+  test("what the caller ignores, as nohup does, ends no hook", async () => {
+    const id = box.id();
+    const { file, directory } = makeBundle("sleep 1; touch FILE.done");
+    const command = `${executable} --root ${box.root} create --bundle ${directory} ${id} </dev/null >/dev/null 2>&1`;
+    const script = `trap '' HUP INT; ${command} & while [ ! -e ${file} ]; do sleep 0.05; done; sleep 0.2; kill -HUP 0; sleep 0.2; kill -INT 0; wait $!`;
+    const terminal = runOnPty(["sh", "-c", script], box.directory);
+    await terminal.ended;
+    expect(JSON.parse(terminal.report().trim().split("\n").at(-1) ?? "")).toMatchObject({ status: 0 });
+    expect(existsSync(`${file}.done`)).toBe(true);
+    expect(await readStatus(box, id)).toBe("created");
+    await box.ok(["delete", "--force", id]);
+  });
   test("a hook that handles the keys gets each, and goes on", async () => {
     const { file, directory } = makeBundle(
       "n=0; trap 'n=$((n+1)); echo $n >>FILE' INT; while [ $n -lt 3 ]; do sleep 0.05; done; exit 0",

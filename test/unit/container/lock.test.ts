@@ -182,9 +182,9 @@ describe("a new container", () => {
     // The first step, making the directory, is done when the call returns; `delete --force` and another `create`
     // come before the second one.
     renameSync(join(ctx.root, "a"), join(ctx.root, "b"));
-    createContainerDir(ctx, "a");
-    expect(attempt).rejects.toThrow(phrases.absent);
+    fixture.add("a");
+    expect(attempt).rejects.toThrow(phrases.exists);
     await attempt.catch(() => {});
-    expect(files()).toEqual([]);
+    expect(files()).toEqual(["state.json"]);
   });
 });
