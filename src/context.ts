@@ -29,7 +29,7 @@ export interface Context {
   readonly installDir: string;
   /** Folder of all containers' states, absolute (`--root`). */
   readonly root: string;
-  /** Signals that the caller ignores and its programs inherit so, as nohup(1) does, where this process handles some of them. */
+  /** Signals that the caller ignores and its programs inherit so, as nohup(1) does; found for commands that run hooks. */
   readonly ignoredSignals?: ReadonlySet<number>;
   /** RLIMIT_NOFILE that the caller had, where the engine has raised its soft limit; undefined if unchanged. */
   readonly callerNofile?: { readonly soft: number; readonly hard: number };

@@ -13,6 +13,8 @@ export interface CommandDefinition {
   readonly stopsAtArgs?: true;
   /** Gives its process descriptors of the caller: they are found before anything is opened. */
   readonly passesFds?: true;
+  /** May run hooks, which signals that the caller ignores must not end. */
+  readonly runsHooks?: true;
   /** What the text of its errors begins with. */
   readonly errorPrefix?: string;
   /** Exit status of its errors, 1 unless given. */

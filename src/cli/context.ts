@@ -1,8 +1,8 @@
 // The caller's context, made once for a command from the state of this process.
 import { dirname } from "node:path";
 import type { Context, Log } from "../context.ts";
-import { findIgnoredSignals } from "../host/ignored-signals.ts";
-import { guessCallerNofile, listInheritedFds } from "./engine.ts";
+import type { CommandDefinition } from "./command.ts";
+import { findIgnoredSignals, guessCallerNofile, listInheritedFds } from "./engine.ts";
 import type { GlobalOptions } from "./global-options.ts";
 import { chooseRoot } from "./root.ts";
 
@@ -24,13 +24,13 @@ export interface ProcessState {
 
 /**
  * Makes the context. `passesFds`: find out which descriptors the caller passed; nothing of tsrunc's own may be
- * open then.
+ * open then. `runsHooks`: find out which signals it ignores; nothing may handle any yet.
  */
 export function createContext(
   state: ProcessState,
   options: GlobalOptions,
   log: Log,
-  passesFds: boolean,
+  { passesFds, runsHooks }: Pick<CommandDefinition, "passesFds" | "runsHooks">,
 ): Context {
   const nofile = passesFds ? guessCallerNofile(state.parentPid) : undefined;
   return {
@@ -38,7 +38,7 @@ export function createContext(
     env: state.env,
     stdio: [0, 1, 2],
     inheritedFds: passesFds ? listInheritedFds() : [],
-    ...(passesFds ? { ignoredSignals: findIgnoredSignals() } : {}),
+    ...(runsHooks ? { ignoredSignals: findIgnoredSignals() } : {}),
     euid: state.euid,
     egid: state.egid,
     log,

@@ -9,6 +9,7 @@ export const command: CommandDefinition = {
   minArgs: 1,
   maxArgs: 1,
   passesFds: true,
+  runsHooks: true,
   errorPrefix: "tsrunc create failed: ",
   run: async (invocation) => {
     const options = readCreateOptions(invocation);

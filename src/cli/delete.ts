@@ -15,6 +15,7 @@ export const command: CommandDefinition = {
   ],
   minArgs: 1,
   maxArgs: 1,
+  runsHooks: true,
   run: async (invocation) => {
     const force = hasFlag(invocation.options, "force");
     await deleteContainer(invocation.ctx, getId(invocation), { force });

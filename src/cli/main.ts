@@ -74,7 +74,7 @@ async function runCommand(
   const writeError = (text: string): void => state.write(2, text);
   try {
     const status = await command.run({
-      ctx: createContext(state, options, log, command.passesFds ?? false),
+      ctx: createContext(state, options, log, command),
       args: parsed.args,
       options: parsed.values,
       systemdCgroup: options.systemdCgroup,

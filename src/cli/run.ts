@@ -17,6 +17,7 @@ export const command: CommandDefinition = {
   minArgs: 1,
   maxArgs: 1,
   passesFds: true,
+  runsHooks: true,
   errorPrefix: "tsrunc run failed: ",
   run: async (invocation) => {
     const { options } = invocation;

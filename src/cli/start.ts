@@ -6,6 +6,7 @@ export const command: CommandDefinition = {
   options: [],
   minArgs: 1,
   maxArgs: 1,
+  runsHooks: true,
   run: async (invocation) => {
     const { startContainer } = await import("../container/start.ts");
     await startContainer(invocation.ctx, getId(invocation));

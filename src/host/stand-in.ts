@@ -7,7 +7,6 @@ import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import { closeFd } from "./fd.ts";
-import { findIgnoredSignals } from "./ignored-signals.ts";
 import { type Launched, launchInit } from "./launch.ts";
 import { reapChild } from "./process.ts";
 
@@ -25,7 +24,6 @@ export interface StandIn {
 /** Undefined if this process has no controlling terminal. Throws SyscallError. */
 export function openStandIn(ctx: Context): StandIn | undefined {
   if (!hasControllingTerminal()) return undefined;
-  const ignored = ctx.ignoredSignals ?? findIgnoredSignals();
   const launch = (): Launched => launchInit(ctx, { stdio: ctx.stdio, pass: [] });
   let init: Launched | undefined = launch();
   const reap = ({ libc, socket, launcherPid }: Launched): number => {
@@ -45,7 +43,7 @@ export function openStandIn(ctx: Context): StandIn | undefined {
       } catch (error) {
         ctx.log.warn(`signals no longer reach the hook: ${messageOf(error)}`);
       }
-      return ignored.has(signal) ? 0 : signal;
+      return ctx.ignoredSignals?.has(signal) ? 0 : signal;
     },
     close: () => {
       if (!init) return;
