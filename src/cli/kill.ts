@@ -10,8 +10,8 @@ const PROBE = 0;
 export const command: CommandDefinition = {
   usage: `${CONTAINER_ID} [signal]`,
   description:
-    "Sends a signal to the first process of a container: a number or a name. 0 only asks whether it runs. Unless given, it is that of the annotation " +
-    "org.opencontainers.image.stopSignal, or SIGTERM.",
+    "Sends a signal to the first process of a container: a number or a name. 0 only asks whether it runs. Unless given, " +
+    "it is that of the annotation org.opencontainers.image.stopSignal, or SIGTERM.",
   options: [{ name: "all", short: "a", kind: "flag", help: "send it to all processes of the container" }],
   minArgs: 1,
   maxArgs: 2,

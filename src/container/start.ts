@@ -1,5 +1,6 @@
 // `start`: makes the waiting init the container's process.
 import { readFileSync } from "node:fs";
+import { waitUntil } from "../cgroup/wait.ts";
 import { INIT_NAME } from "../compile/init-name.ts";
 import type { Context } from "../context.ts";
 import { messageOf, phrases, TsruncError } from "../errors.ts";
@@ -96,14 +97,14 @@ const FATE_MS = 1000;
  * can be seen. What its parent has reaped can no longer be told.
  */
 function hasDiedAsInit({ pid, startTime }: ContainerRecord): boolean {
-  const deadline = Date.now() + FATE_MS;
-  for (;;) {
+  let hasDied = false;
+  waitUntil(() => {
     const stat = readProcessStat(pid);
-    if (stat?.startTime !== startTime || stat.name !== INIT_NAME) return false;
-    if (!isRunning(stat)) return true;
-    if (Date.now() >= deadline) return false;
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); // a millisecond
-  }
+    if (stat?.startTime !== startTime || stat.name !== INIT_NAME) return true;
+    hasDied = !isRunning(stat);
+    return hasDied;
+  }, FATE_MS);
+  return hasDied;
 }
 
 function checkStatus(ctx: Context, record: ContainerRecord): void {

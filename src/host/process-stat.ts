@@ -7,6 +7,8 @@ export interface ProcessStat {
   readonly name: string;
   /** One letter, for example `Z` for a zombie: proc_pid_stat(5), field 3. */
   readonly state: string;
+  /** Its controlling terminal, 0 without one: field 7. */
+  readonly terminal: number;
   /** Number of threads, with a first one that has ended: field 20. */
   readonly threads: number;
   /** Time of its start in clock ticks since boot, decimal digits: field 22. */
@@ -34,7 +36,9 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
   const rest = text.slice(end + 2).split(" ");
   const state = rest[0];
   const startTime = rest[19]; // rest begins at field 3
-  return state && startTime ? { name, state, threads: Number(rest[17]), startTime } : undefined;
+  return state && startTime
+    ? { name, state, terminal: Number(rest[4]), threads: Number(rest[17]), startTime }
+    : undefined;
 }
 
 /** Whether a process has not ended. One whose first thread alone has ended looks like a zombie, but for its threads. */

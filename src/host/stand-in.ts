@@ -2,13 +2,13 @@
 // session of its own, where they do not reach it, and this process cannot look after its signals while it watches over one.
 // So an init without work stays in this process's group in the hook's place, and ends of such a signal: then the hook
 // gets the same.
-import { readFileSync } from "node:fs";
 import type { Context } from "../context.ts";
 import { messageOf } from "../errors.ts";
 import { SIGKILL } from "../linux/signals.ts";
 import { closeFd } from "./fd.ts";
 import { type Launched, launchInit } from "./launch.ts";
 import { reapChild } from "./process.ts";
+import { readProcessStat } from "./process-stat.ts";
 
 export interface StandIn {
   /** Readable when it has ended; -1 when it can no longer stand in. */
@@ -23,7 +23,7 @@ export interface StandIn {
 
 /** Undefined if this process has no controlling terminal. Throws SyscallError. */
 export function openStandIn(ctx: Context): StandIn | undefined {
-  if (!hasControllingTerminal()) return undefined;
+  if (!readProcessStat("self")?.terminal) return undefined;
   const launch = (): Launched => launchInit(ctx, { stdio: ctx.stdio, pass: [] });
   let init: Launched | undefined = launch();
   const reap = ({ libc, socket, launcherPid }: Launched): number => {
@@ -58,10 +58,4 @@ export function openStandIn(ctx: Context): StandIn | undefined {
 function findSignal(waitStatus: number): number {
   const signal = waitStatus & 0x7f;
   return signal === 0 ? Math.max(0, ((waitStatus >> 8) & 0xff) - 128) : signal;
-}
-
-/** proc_pid_stat(5), field 7, the fifth after the command's name: 0 without one. */
-function hasControllingTerminal(): boolean {
-  const text = readFileSync("/proc/self/stat", "utf8");
-  return text.slice(text.lastIndexOf(")") + 2).split(" ")[4] !== "0";
 }

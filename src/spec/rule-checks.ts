@@ -46,7 +46,7 @@ export function checkMaskedPath(path: string): Findings {
     if (name === "..") depth = Math.max(0, depth - 1);
     else if (name !== "" && name !== ".") depth++;
   }
-  return depth === 0 ? `${quote(path)} is the root, which cannot be masked` : undefined;
+  return depth === 0 ? `${quote(path)} is the root, which cannot be masked` : checkLength(path);
 }
 
 /** What may follow MAJOR.MINOR.PATCH in SemVer 2.0.0. */

@@ -212,14 +212,14 @@ describe("made where the link leads to, and mounted there", () => {
     expect(own).toMatchObject({ status: 0, stderr: "", points: ["/tmp/srv/f"] });
   });
   ours("the working directory and directories of devices", async () => {
-    const links = { work: "/srv/work", "opt/dev": "/srv/dev" };
+    const links = { job: "/srv/job", "opt/dev": "/srv/dev" };
     const change = (config: Config): void => {
-      config.process.cwd = "/work/deep";
+      config.process.cwd = "/job/deep";
       config.linux.devices = [{ type: "c", path: "/opt/dev/deep/null", major: 1, minor: 3 }];
     };
     const args = ["sh", "-c", "pwd -P; stat -c '%F %t:%T' /srv/dev/deep/null"];
     const own = await runWith(box, links, change, args);
-    expect(own.stdout).toBe("/srv/work/deep\ncharacter special file 1:3\n");
+    expect(own.stdout).toBe("/srv/job/deep\ncharacter special file 1:3\n");
   });
   ours("tmpcopyup copies nothing from there", async () => {
     const own = await runWith(box, { "var/lock": "/srv/lock" }, (config) =>

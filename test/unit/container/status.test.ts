@@ -22,12 +22,14 @@ describe("/proc/PID/stat", () => {
     expect(parseProcessStat(`7 (a) Z 9 (b) ${fields}\n`)).toEqual({
       name: "a) Z 9 (b",
       state: "S",
+      terminal: 4,
       threads: 17,
       startTime: "1234567",
     });
     expect(parseProcessStat(`7 () ${fields}`)).toEqual({
       name: "",
       state: "S",
+      terminal: 4,
       threads: 17,
       startTime: "1234567",
     });
